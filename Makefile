@@ -1,0 +1,40 @@
+# `make` alone lists the targets. Everything but the tools in .venv is in scripts/.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export MOLECULE_GLOB := molecule/*/molecule.yml
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+setup: ## Make .venv with Ansible and the test tools, and the link that makes emperor.flask.* resolve
+	@scripts/setup.sh
+
+demo: setup ## Create a throw-away host, put the tutorial's app on it, fetch the page (DEMO_PORT=8080)
+	@scripts/demo.sh
+
+demo-clean: ## Take the demo's host away
+	docker rm --force --volumes emperor-demo
+
+lint: setup ## Check the code: ansible-lint, yamllint, ruff, shellcheck, changelog fragments
+	ansible-lint
+	yamllint .
+	ruff check
+	ruff format --check
+	shellcheck scripts/*.sh tests/images/*.sh .ci/run
+	antsibull-changelog lint
+
+unit: setup ## Run the unit tests, which need no host
+	pytest tests/unit
+
+molecule: setup ## Run every Molecule scenario on Debian 12, Debian 13 and a Debian that says it is Ubuntu
+	molecule test --all
+
+molecule-ubuntu: setup ## Run the default scenario on Ubuntu 22.04, 24.04 and 26.04, where a container registry answers
+	@scripts/molecule-ubuntu.sh
+
+test: setup ## Run lint, unit and both molecule targets; ends with the counts
+	@scripts/test.sh
+
+clean: demo-clean ## Take away the demo's host, .venv and everything else that was generated
+	rm -rf .venv .ansible .pytest_cache .ruff_cache .hypothesis
+
+.PHONY: help setup demo demo-clean lint unit molecule molecule-ubuntu test clean

@@ -1,0 +1,25 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Controller half of emperor.flask.configuration: renders the templates, then hands the module plain contents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
+
+
+class ActionModule(ActionBase):
+    """Render every template of the set and run the module once."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the module's result."""
+        super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        arguments["files"] = [self._rendered(file, task_vars or {}) for file in arguments.get("files", [])]
+        return self._execute_module("emperor.flask.configuration", module_args=arguments, task_vars=task_vars)
+
+    def _rendered(self, file: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        rest = {key: value for key, value in file.items() if key != "template"}
+        return {**rest, "content": render(self, file["template"], task_vars)}

@@ -1,0 +1,51 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Run a command, and the one exception a user gets to read."""
+
+from __future__ import annotations
+
+import subprocess
+
+
+class Refusal(Exception):
+    """Something cannot be done; the text names what, where and the remedy."""
+
+
+class CommandFailed(Refusal):
+    """A command ended with an error; ``output`` holds what it printed, both streams in order."""
+
+    def __init__(self, argv: list[str], code: int, output: str) -> None:
+        super().__init__(f"'{' '.join(argv)}' ended with {code}:\n{output}")
+        self.output = output
+
+
+def run(argv: list[str], cwd: str | None = None, env: dict[str, str] | None = None, user: str | None = None) -> str:
+    """Return what a command printed (both streams); raise CommandFailed when it cannot start or ends with an error.
+
+    ``user`` runs it as that account with its own groups and none of root's (Python >= 3.9).
+    """
+    account = {"user": user, "group": user, "extra_groups": []} if user else {}
+    try:
+        done = subprocess.run(
+            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, errors="replace", check=False, **account,
+        )
+    except OSError as error:
+        raise CommandFailed(argv, 127, str(error)) from error
+    if done.returncode:
+        raise CommandFailed(argv, done.returncode, done.stdout.strip())
+    return done.stdout
+
+
+def succeeds(argv: list[str]) -> bool:
+    """Tell whether a command ends without an error, for commands that answer a question that way."""
+    try:
+        run(argv)
+    except CommandFailed:
+        return False
+    return True
+
+
+def tail(text: str, lines: int = 20) -> str:
+    """The last lines of a command's output or a log, where the cause stands."""
+    return "\n".join(text.rstrip().splitlines()[-lines:])

@@ -1,0 +1,126 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Files, links and folders that are either as before or as asked for, never in between."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from dataclasses import dataclass
+from typing import Optional
+
+
+@dataclass(frozen=True)
+class Access:
+    """Owner, group and permission bits; names are looked up when they are applied."""
+
+    mode: int
+    owner: str = "root"
+    group: str = "root"
+
+    def apply(self, path: str) -> None:
+        """Give ``path`` this owner, group and mode. The mode comes last: chown clears set-group-ID."""
+        os.chown(path, pwd.getpwnam(self.owner).pw_uid, grp.getgrnam(self.group).gr_gid, follow_symlinks=False)
+        os.chmod(path, self.mode)
+
+    def differs(self, path: str) -> bool:
+        """Tell whether ``path`` has another owner, group or mode; an account that does not exist yet owns nothing."""
+        status = os.lstat(path)
+        try:
+            wanted = (pwd.getpwnam(self.owner).pw_uid, grp.getgrnam(self.group).gr_gid, self.mode)
+        except KeyError:
+            return True
+        return (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) != wanted
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What stood at a path: a file's bytes or a link's target with its owner and mode, or nothing."""
+
+    content: Optional[bytes] = None
+    link: Optional[str] = None
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+
+    @classmethod
+    def take(cls, path: str) -> Snapshot:
+        """Remember ``path``."""
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            return cls()
+        if stat.S_ISLNK(status.st_mode):
+            return cls(link=os.readlink(path))
+        with open(path, "rb") as stream:
+            return cls(stream.read(), None, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+
+    def restore(self, path: str) -> None:
+        """Put back what stood at ``path``."""
+        if self.link is not None:
+            replace_link(path, self.link)
+        elif self.content is not None:
+            _replace(path, self.content, self._give_back)
+        else:
+            remove(path)
+
+    def _give_back(self, path: str) -> None:
+        os.chown(path, self.uid, self.gid)
+        os.chmod(path, self.mode)
+
+
+def _replace(path: str, content: bytes, give_access) -> None:
+    """Write beside ``path``, flush to disk, and take its place by rename(2)."""
+    beside = f"{path}.emperor-new"
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        give_access(beside)
+        os.rename(beside, path)
+    except BaseException:
+        remove(beside)
+        raise
+
+
+def replace_file(path: str, content: bytes, access: Access) -> None:
+    """Make ``path`` a file of this content; readers see the old one or the new one."""
+    _replace(path, content, access.apply)
+
+
+def replace_link(path: str, target: str) -> None:
+    """Make ``path`` a symbolic link to ``target`` by rename(2)."""
+    beside = f"{path}.emperor-new"
+    remove(beside)
+    os.symlink(target, beside)
+    os.rename(beside, path)
+
+
+def link_target(path: str) -> str | None:
+    """Where a symbolic link points, or None where there is none."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None
+
+
+def remove(path: str) -> None:
+    """Remove a file or link that may be gone already."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def ensure_directory(path: str, access: Access) -> bool:
+    """Make ``path`` a folder with this owner and mode; tell whether anything changed."""
+    if not os.path.isdir(path):
+        os.mkdir(path, 0o700)
+    elif not access.differs(path):
+        return False
+    access.apply(path)
+    return True

@@ -1,0 +1,68 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What only the host knows, read before anything on it is changed."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import re
+
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, run
+
+VERSION_OF = "import sys; print('%d.%d' % sys.version_info[:2])"
+UWSGI_ROOT = "/opt/uwsgi"
+
+
+def system(os_release: str = "/etc/os-release") -> dict[str, str]:
+    """Distribution, version and codename as os-release(5) states them; a testing release has no version."""
+    with open(os_release, encoding="utf-8") as stream:
+        fields = dict(re.findall(r'^(\w+)="?(.*?)"?$', stream.read(), re.MULTILINE))
+    return {
+        "distribution": fields.get("ID", "").capitalize(),
+        "version": fields.get("VERSION_ID", ""),
+        "codename": fields.get("VERSION_CODENAME", ""),
+    }
+
+
+def python_version(interpreter: str) -> str | None:
+    """An interpreter's X.Y, or None where it is missing or does not run."""
+    try:
+        return run([interpreter, "-c", VERSION_OF]).strip()
+    except CommandFailed:
+        return None
+
+
+def facts(pythons: list[str]) -> dict[str, object]:
+    """Everything the roles and their validation ask of a host."""
+    return {
+        **system(),
+        "ipv6": os.path.exists("/proc/net/if_inet6"),
+        "pythons": {interpreter: python_version(interpreter) for interpreter in pythons},
+        "accounts": {account.pw_name: account.pw_dir for account in pwd.getpwall()},
+        "groups": [group.gr_name for group in grp.getgrall()],
+        "folders": sorted(os.listdir("/var/www")) if os.path.isdir("/var/www") else [],
+    }
+
+
+def nginx_group(nginx_conf: str = "/etc/nginx/nginx.conf") -> str | None:
+    """The group nginx's workers run as: named by the configuration's user directive, else the account's own."""
+    try:
+        with open(nginx_conf, encoding="utf-8") as stream:
+            found = re.search(r"^\s*user\s+([\w-]+)(?:\s+([\w-]+))?\s*;", stream.read(), re.MULTILINE)
+        if not found:
+            return None
+        return found.group(2) or grp.getgrgid(pwd.getpwnam(found.group(1)).pw_gid).gr_name
+    except (OSError, KeyError):
+        return None
+
+
+def uwsgi_binary(python: str, root: str = UWSGI_ROOT) -> str | None:
+    """The uWSGI that was built for a Python X.Y, of the version the Emperors run on, or None."""
+    try:
+        version = os.path.basename(os.readlink(os.path.join(root, "current"))).rpartition("-python")[0]
+    except OSError:
+        return None
+    binary = os.path.join(root, f"{version}-python{python}", "bin", "uwsgi")
+    return binary if os.access(binary, os.X_OK) else None

@@ -1,0 +1,114 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where everything of an app stands on a host, and who may read and write it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from ansible_collections.emperor.flask.plugins.module_utils.files import Access
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of one app. ``root`` is / on a host; unit tests give another folder."""
+
+    name: str
+    root: str = "/"
+
+    def _at(self, *parts: str) -> str:
+        return os.path.join(self.root, *parts)
+
+    @property
+    def home(self) -> str:
+        """The app's folder, also its user's home."""
+        return self._at("var/www", self.name)
+
+    @property
+    def vassals(self) -> str:
+        """The folder its Emperor watches."""
+        return self._at("etc/uwsgi/vassals", self.name)
+
+    @property
+    def logs(self) -> str:
+        """The folder of its logs: a folder of its own, so that a rotated file can be made anew."""
+        return self._at("var/log/uwsgi", self.name)
+
+    @property
+    def sites(self) -> str:
+        """The folder of nginx's sites."""
+        return self._at("etc/nginx/conf.d")
+
+    @property
+    def unit(self) -> str:
+        """Its Emperor."""
+        return f"uwsgi-emperor@{self.name}.service"
+
+    @property
+    def run(self) -> str:
+        """The folder of its sockets."""
+        return os.path.join(self.home, "run")
+
+    @property
+    def secrets(self) -> str:
+        """The folder of its secrets, a file an activation."""
+        return os.path.join(self.home, "secrets")
+
+    @property
+    def current(self) -> str:
+        """Link to the live release."""
+        return os.path.join(self.home, "current")
+
+    @property
+    def socket(self) -> str:
+        """Link to the live vassal's socket; nginx knows only this name."""
+        return os.path.join(self.home, f"{self.name}_uwsgi.sock")
+
+    @property
+    def log(self) -> str:
+        """The vassals' log."""
+        return os.path.join(self.logs, f"{self.name}_uwsgi.log")
+
+    @property
+    def nginx_conf(self) -> str:
+        """Link to the live release's nginx.conf, in the app's folder."""
+        return os.path.join(self.home, f"{self.name}_nginx.conf")
+
+    @property
+    def uwsgi_ini(self) -> str:
+        """Link to the live release's uwsgi.ini, in the app's folder."""
+        return os.path.join(self.home, f"{self.name}_uwsgi.ini")
+
+    def code(self, digest: str) -> str:
+        """The code of this digest."""
+        return os.path.join(self.home, "code", digest)
+
+    def venv(self, digest: str) -> str:
+        """The virtual environment of this digest."""
+        return os.path.join(self.home, "venvs", digest)
+
+    def release(self, identity: str) -> str:
+        """The folder of a release."""
+        return os.path.join(self.home, "releases", identity)
+
+    def site(self, default_server: bool) -> str:
+        """The site's link among nginx's. The name of the default server's sorts before the catch-all's: nginx takes an address's first server."""
+        return os.path.join(self.sites, f"000_{self.name}.conf" if default_server else f"{self.name}.conf")
+
+    def directories(self, nginx_group: str) -> dict[str, Access]:
+        """Every folder with its owner and mode, parents first (DESIGN.md, section 2). The folders are the gate: what is within is world-readable."""
+        app = self.name
+        inside = Access(0o750, "root", app)
+        return {
+            self._at("var/www"): Access(0o755),
+            self.home: Access(0o751),
+            os.path.join(self.home, "code"): inside,
+            os.path.join(self.home, "venvs"): inside,
+            os.path.join(self.home, "releases"): inside,
+            self.secrets: inside,
+            os.path.join(self.home, "shared"): Access(0o750, app, app),
+            self.run: Access(0o2750, app, nginx_group),
+            self.vassals: inside,
+            self.logs: Access(0o750, app, "adm"),
+        }

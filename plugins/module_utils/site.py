@@ -1,0 +1,63 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An app's place among nginx's sites: tested in a copy of the whole configuration first, linked, and loaded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+from ansible_collections.emperor.flask.plugins.module_utils import systemd
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
+from ansible_collections.emperor.flask.plugins.module_utils.files import Access, link_target, remove, replace_file, replace_link
+from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.transaction import STATE
+
+NGINX = "/etc/nginx"
+OWED = os.path.join(STATE, "nginx-reload-owed")
+
+
+def test(layout: Layout, nginx_conf: str, default_server: bool) -> None:
+    """Let nginx read its whole configuration with this site in it, before anything is switched; raise Refusal with what it says."""
+    with tempfile.TemporaryDirectory(prefix="emperor-nginx-") as scratch:
+        copy = os.path.join(scratch, "nginx")
+        shutil.copytree(NGINX, copy, symlinks=True)
+        for wanted in (True, False):
+            name = os.path.join(copy, "conf.d", os.path.basename(layout.site(wanted)))
+            remove(name)
+            if wanted == default_server:
+                with open(name, "w", encoding="utf-8") as stream:
+                    stream.write(nginx_conf)
+                site = name
+        try:
+            run(["nginx", "-t", "-q", "-c", os.path.join(copy, "nginx.conf")])
+        except CommandFailed as error:
+            said = error.output.replace(site, "its nginx.conf").replace(copy, NGINX)
+            raise Refusal(f"nginx refuses the site: {tail(said)}\nCorrect nginx_extra, or what else changed.") from error
+
+
+def is_linked(layout: Layout, default_server: bool) -> bool:
+    """Tell whether exactly the right link stands among nginx's sites and no reload is owed."""
+    return (
+        link_target(layout.site(default_server)) == layout.nginx_conf
+        and not os.path.lexists(layout.site(not default_server))
+        and not os.path.exists(OWED)
+    )
+
+
+def owe_reload() -> None:
+    """Remember on disk that nginx has to reload, so that a run that dies before it is finished by the next one."""
+    os.makedirs(STATE, 0o755, exist_ok=True)
+    replace_file(OWED, b"", Access(0o644))
+
+
+def publish(layout: Layout, default_server: bool) -> None:
+    """Link the site, and reload nginx if that is owed."""
+    if not is_linked(layout, default_server):
+        owe_reload()
+        replace_link(layout.site(default_server), layout.nginx_conf)
+        remove(layout.site(not default_server))
+    if os.path.exists(OWED):
+        systemd.reload("nginx.service")
+        remove(OWED)

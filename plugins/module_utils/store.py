@@ -1,0 +1,132 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a release is made of on the host: code and virtual environments, stored once per digest, and the release's own folder.
+
+Nothing in a store changes after it was made. What is not complete is made anew; a failure leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tarfile
+from dataclasses import dataclass
+
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
+from ansible_collections.emperor.flask.plugins.module_utils.files import Access, replace_file
+from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+
+COMPLETE = "emperor-complete"  # stands in a virtual environment that was finished: it cannot be renamed into place
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment to make: of which Python, from which requirements files of the code."""
+
+    digest: str
+    python: str
+    requirements: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release as the controller has rendered it. ``identity`` is its id; secrets are not part of it."""
+
+    identity: str
+    code: str
+    venv: str
+    env: str
+    uwsgi_ini: str
+    nginx_conf: str
+    manifest: dict
+
+
+def stage_code(layout: Layout, digest: str, archive: str | None, python: str) -> bool:
+    """Unpack and byte-compile the code of this digest unless it is there; tell whether that was needed."""
+    path = layout.code(digest)
+    if os.path.isdir(path):
+        return False
+    if archive is None:
+        raise Refusal(f"the code {digest} is not on the host and was not sent; run again")
+    partial = f"{path}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(partial, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+        compile_all = [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", partial, "-p", path, partial]
+        try:
+            run(compile_all)
+        except CommandFailed:
+            pass  # a file that cannot be compiled, such as a template, is found out when it is imported
+        _own(partial)
+        os.rename(partial, path)
+    except OSError as error:
+        raise Refusal(f"the code cannot be unpacked to {path}: {error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return True
+
+
+def stage_venv(layout: Layout, environment: Environment, code: str) -> bool:
+    """Make the virtual environment of this digest unless it is there; tell whether that was needed.
+
+    pip runs as the app's user, because a package's build may run any code; afterwards everything belongs to root.
+    """
+    path = layout.venv(environment.digest)
+    if os.path.exists(os.path.join(path, COMPLETE)):
+        return False
+    shutil.rmtree(path, ignore_errors=True)
+    os.mkdir(path)
+    Access(0o700, layout.name, layout.name).apply(path)
+    settings = {**os.environ, "HOME": path, "TMPDIR": "/var/tmp", "PIP_NO_CACHE_DIR": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    pip = [os.path.join(path, "bin", "python"), "-m", "pip", "install", "--no-input", "--quiet"]
+    files = [part for file in environment.requirements for part in ("--requirement", file)]
+    try:
+        run([environment.python, "-m", "venv", path], env=settings, user=layout.name, cwd="/")
+        if files:
+            run([*pip, *files], env=settings, user=layout.name, cwd=layout.code(code))
+        with open(os.path.join(path, COMPLETE), "w", encoding="ascii"):
+            pass
+        _own(path)
+    except CommandFailed as error:
+        shutil.rmtree(path, ignore_errors=True)
+        raise Refusal(f"the packages of {', '.join(environment.requirements)} cannot be installed:\n{tail(error.output)}") from error
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+    return True
+
+
+def make_release(layout: Layout, release: Release) -> bool:
+    """Write the release's folder unless it is there; tell whether that was needed."""
+    path = layout.release(release.identity)
+    if os.path.isdir(path):
+        return False
+    partial = f"{path}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    os.mkdir(partial, 0o700)
+    for_app = Access(0o640, "root", layout.name)
+    replace_file(os.path.join(partial, "uwsgi.ini"), release.uwsgi_ini.encode(), for_app)
+    replace_file(os.path.join(partial, "nginx.conf"), release.nginx_conf.encode(), for_app)
+    replace_file(os.path.join(partial, "env"), release.env.encode(), for_app)
+    manifest = json.dumps(release.manifest, indent=2, sort_keys=True) + "\n"
+    replace_file(os.path.join(partial, "manifest.json"), manifest.encode(), Access(0o600))
+    os.symlink(f"../../code/{release.code}", os.path.join(partial, "code"))
+    os.symlink(f"../../venvs/{release.venv}", os.path.join(partial, "venv"))
+    Access(0o750, "root", layout.name).apply(partial)
+    os.rename(partial, path)
+    return True
+
+
+def _own(top: str) -> None:
+    """Give a tree to root: readable by all who pass the folder above it, executable where it was, writable by root alone."""
+    for parent, folders, files in os.walk(top):
+        for name in [*folders, *files]:
+            path = os.path.join(parent, name)
+            os.chown(path, 0, 0, follow_symlinks=False)
+            if not os.path.islink(path):
+                executable = os.path.isdir(path) or os.stat(path).st_mode & 0o100
+                os.chmod(path, 0o755 if executable else 0o644)
+    os.chown(top, 0, 0)
+    os.chmod(top, 0o755)

@@ -1,0 +1,40 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the modules ask of systemd."""
+
+from __future__ import annotations
+
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, succeeds, tail
+
+
+def is_ready(unit: str) -> bool:
+    """Tell whether a unit is enabled and running."""
+    return succeeds(["systemctl", "is-enabled", "--quiet", unit]) and succeeds(["systemctl", "is-active", "--quiet", unit])
+
+
+def enable_now(unit: str) -> None:
+    """Enable a unit and start it unless it runs; a failure shows the unit's own last words."""
+    _ask(unit, ["systemctl", "enable", "--quiet", "--now", unit])
+
+
+def reload(unit: str) -> None:
+    """Reload a unit that can be, restart one that cannot, start one that is stopped."""
+    _ask(unit, ["systemctl", "reload-or-restart", unit])
+
+
+def try_reload(unit: str) -> None:
+    """Reload or restart a unit after a failure that is already being reported; only a running one."""
+    succeeds(["systemctl", "try-reload-or-restart", unit])
+
+
+def daemon_reload() -> None:
+    """Make systemd read changed unit files."""
+    run(["systemctl", "daemon-reload"])
+
+
+def _ask(unit: str, argv: list[str]) -> None:
+    try:
+        run(argv)
+    except CommandFailed as error:
+        journal = run(["journalctl", "--unit", unit, "--lines", "15", "--no-pager", "--output", "cat"])
+        raise Refusal(f"{unit} does not start: {error.output}\n{tail(journal)}") from error

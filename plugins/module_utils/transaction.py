@@ -1,0 +1,157 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A set of configuration files applied as one transaction: all of them, tested, or none.
+
+A record per set, kept in ``STATE``, lists the files the set owns, so that a file it no longer lists can be taken away, and
+says whether a reload is still owed, so that a run that died between writing and reloading is finished by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+
+from ansible_collections.emperor.flask.plugins.module_utils import systemd
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
+from ansible_collections.emperor.flask.plugins.module_utils.files import Access, Snapshot, ensure_directory, remove, replace_file
+
+STATE = "/var/lib/emperor-flask"
+UNITS = "/etc/systemd/system/"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a set; ``reload`` tells whether the service reads it."""
+
+    path: str
+    content: bytes
+    access: Access
+    reload: bool = True
+
+    def differs(self) -> bool:
+        """Tell whether the host has another content, kind, owner or mode at this path."""
+        now = Snapshot.take(self.path)
+        return now.content != self.content or self.access.differs(self.path)
+
+
+@dataclass
+class Record:
+    """What a set owns on this host, and whether its service still has to reload."""
+
+    path: str
+    owned: list[str] = field(default_factory=list)
+    pending: bool = False
+
+    @classmethod
+    def load(cls, name: str, state: str = STATE) -> Record:
+        """Read a set's record; a set that was never applied owns nothing."""
+        path = os.path.join(state, f"{name}.json")
+        content = Snapshot.take(path).content
+        if content is None:
+            return cls(path)
+        data = json.loads(content)
+        return cls(path, data["owned"], data["pending"])
+
+    def save(self, owned: list[str], pending: bool) -> None:
+        """Write the record to disk, before or after the files it speaks of."""
+        self.owned, self.pending = sorted(owned), pending
+        os.makedirs(os.path.dirname(self.path), 0o755, exist_ok=True)
+        text = json.dumps({"schema": SCHEMA, "owned": self.owned, "pending": pending}, indent=2)
+        replace_file(self.path, text.encode(), Access(0o644))
+
+
+@dataclass
+class Transaction:
+    """Everything a set wants of the host. ``plan`` only looks; ``apply`` changes, checks, reloads or puts back."""
+
+    record: Record
+    files: list[File]
+    directories: dict[str, Access] = field(default_factory=dict)
+    absent: list[str] = field(default_factory=list)
+    check: list[str] = field(default_factory=list)
+    service: str | None = None
+
+    def __post_init__(self) -> None:
+        self.missing = [path for path, access in self.directories.items() if not os.path.isdir(path) or access.differs(path)]
+        self.written = [file for file in self.files if file.differs()]
+        listed = {file.path for file in self.files}
+        dropped = [path for path in self.record.owned if path not in listed]
+        self.removed = [path for path in [*self.absent, *dropped] if os.path.lexists(path)]
+        self.idle = bool(self.service) and not systemd.is_ready(self.service)
+        self.reloading = self.served = False
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether ``apply`` has anything to do."""
+        return bool(self.missing or self.written or self.removed or self.idle or self.record.pending)
+
+    def diff(self) -> list[dict[str, str]]:
+        """The changes as Ansible's diff shows them."""
+        shown = [{"before_header": path, "after_header": path, "before": "", "after": "folder\n"} for path in self.missing]
+        for file in self.written:
+            shown.append(_diff(file.path, Snapshot.take(file.path), file.content.decode()))
+        return shown + [_diff(path, Snapshot.take(path), "") for path in self.removed]
+
+    def apply(self) -> None:
+        """Bring the host to the set's state and run its check; on any failure put everything back and raise Refusal."""
+        paths = [file.path for file in self.written] + self.removed
+        before = {path: Snapshot.take(path) for path in paths}
+        owned, pending = list(self.record.owned), self.record.pending
+        listed = sorted(file.path for file in self.files)
+        self.reloading = pending or bool(self.removed) or any(file.reload for file in self.written)
+        if paths or listed != owned:
+            self.record.save([*{*listed, *owned}], pending=self.reloading)
+        try:
+            self._write()
+            self.test()
+            self._serve()
+        except BaseException:
+            for path, snapshot in before.items():
+                snapshot.restore(path)
+            self._serve_as_before()
+            self.record.save(owned, pending)
+            raise
+        if self.record.pending or listed != self.record.owned:
+            self.record.save(listed, pending=False)
+
+    def test(self) -> None:
+        """Run the set's check command; raise Refusal with what it printed."""
+        if not self.check:
+            return
+        try:
+            run(self.check)
+        except CommandFailed as error:
+            raise Refusal(f"'{' '.join(self.check)}' refuses the configuration: {tail(error.output)}") from error
+
+    def _write(self) -> None:
+        for path, access in self.directories.items():
+            ensure_directory(path, access)
+        for file in self.written:
+            replace_file(file.path, file.content, file.access)
+        for path in self.removed:
+            remove(path)
+
+    def _serve(self) -> None:
+        if self._touches_units():
+            systemd.daemon_reload()
+        if self.service and self.reloading:
+            self.served = True
+            systemd.reload(self.service)
+        if self.service and self.idle:
+            systemd.enable_now(self.service)
+
+    def _serve_as_before(self) -> None:
+        if self._touches_units():
+            systemd.daemon_reload()
+        if self.service and self.served:
+            systemd.try_reload(self.service)
+
+    def _touches_units(self) -> bool:
+        return any(path.startswith(UNITS) for path in [*(file.path for file in self.written), *self.removed])
+
+
+def _diff(path: str, before: Snapshot, after: str) -> dict[str, str]:
+    text = f"link to {before.link}\n" if before.link is not None else (before.content or b"").decode(errors="replace")
+    return {"before_header": path, "after_header": path, "before": text, "after": after}

@@ -1,0 +1,77 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ask an app over its own UNIX socket, in the uwsgi protocol, with the parameters nginx would send.
+
+The protocol: https://uwsgi-docs.readthedocs.io/en/latest/Protocol.html. The answer is plain HTTP.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+from dataclasses import dataclass, replace
+from urllib.parse import unquote
+
+MAX_ANSWER = 64 * 1024  # bytes that are read of an answer
+
+
+@dataclass(frozen=True)
+class Health:
+    """The request an app must answer, the statuses that mean healthy, and the seconds it may take."""
+
+    path: str
+    status: tuple[str, ...]
+    timeout: int
+    host: str = "localhost"
+
+    def within(self, seconds: int) -> Health:
+        """The same request with another limit."""
+        return replace(self, timeout=seconds)
+
+    def accepts(self, status: int) -> bool:
+        """Tell whether a status code is one of the healthy ones or in one of the ranges."""
+        for allowed in self.status:
+            low, _, high = allowed.partition("-")
+            if int(low) <= status <= int(high or low):
+                return True
+        return False
+
+
+def packet(variables: dict[str, str]) -> bytes:
+    """Encode a request without body: a header of four bytes, then each name and value with its length."""
+    body = b""
+    for pair in variables.items():
+        for part in pair:
+            encoded = part.encode()
+            body += struct.pack("<H", len(encoded)) + encoded
+    return struct.pack("<BHB", 0, len(body), 0) + body
+
+
+def get(path: str, health: Health, timeout: float) -> tuple[int, str]:
+    """Return status and first line of the body of one GET over the socket at ``path``.
+
+    Raises OSError when nobody listens or ``timeout`` seconds pass, ValueError when the answer is no HTTP.
+    """
+    target, _, query = health.path.partition("?")
+    request = packet({
+        "REQUEST_METHOD": "GET", "REQUEST_URI": health.path, "PATH_INFO": unquote(target), "QUERY_STRING": query,
+        "SERVER_PROTOCOL": "HTTP/1.1", "SERVER_NAME": health.host, "SERVER_PORT": "80", "HTTP_HOST": health.host,
+        "REMOTE_ADDR": "127.0.0.1", "REQUEST_SCHEME": "http", "CONTENT_TYPE": "", "CONTENT_LENGTH": "",
+        "HTTP_X_FORWARDED_PROTO": "http", "HTTP_USER_AGENT": "emperor.flask",
+    })
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout)
+        connection.connect(path)
+        connection.sendall(request)
+        answer = b""
+        while len(answer) < MAX_ANSWER:
+            chunk = connection.recv(8192)
+            if not chunk:
+                break
+            answer += chunk
+    found = re.match(rb"HTTP/1\.[01] (\d{3})", answer)
+    if not found:
+        raise ValueError(f"the answer is no HTTP: {answer[:80]!r}")
+    body = answer.partition(b"\r\n\r\n")[2].decode(errors="replace")
+    return int(found.group(1)), body.strip().partition("\n")[0][:200]

@@ -1,0 +1,148 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An app's vassals: the live one, and a candidate beside it while a release is under way.
+
+An activation is a release with a number. Its ini in the Emperor's folder starts the vassal, its socket carries the same name,
+and removing the ini lets the vassal finish its requests and go. The number never comes back, since a name that is still
+draining would be waited for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass
+
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal, tail
+from ansible_collections.emperor.flask.plugins.module_utils.files import Access, link_target, remove, replace_file, replace_link
+from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_client import Health, get
+
+NAME = re.compile(r"([0-9a-f]+)\.(\d+)")
+INTERVAL = 0.1  # seconds between two looks at a candidate
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A release and the number of this start of it."""
+
+    release: str
+    number: int
+
+    @classmethod
+    def parse(cls, path: str | None) -> Activation | None:
+        """The activation that a socket's or an ini's name belongs to."""
+        found = NAME.fullmatch(os.path.splitext(os.path.basename(path or ""))[0])
+        return cls(found.group(1), int(found.group(2))) if found else None
+
+    def __str__(self) -> str:
+        return f"{self.release}.{self.number}"
+
+
+def live(layout: Layout) -> Activation | None:
+    """The activation that nginx's requests go to."""
+    return Activation.parse(link_target(layout.socket))
+
+
+def governed(layout: Layout) -> list[Activation]:
+    """The activations whose ini the Emperor sees."""
+    names = os.listdir(layout.vassals) if os.path.isdir(layout.vassals) else []
+    return [found for found in map(Activation.parse, sorted(names)) if found]
+
+
+def ini(layout: Layout, activation: Activation) -> str:
+    """Path of an activation's ini."""
+    return os.path.join(layout.vassals, f"{activation}.ini")
+
+
+def socket(layout: Layout, activation: Activation) -> str:
+    """Path of an activation's socket."""
+    return os.path.join(layout.run, f"{activation}.sock")
+
+
+def secrets(layout: Layout, number: int) -> str:
+    """Path of an activation's secrets."""
+    return os.path.join(layout.secrets, str(number))
+
+
+def following(layout: Layout, release: str) -> Activation:
+    """The next activation of a release: a number higher than any that was used."""
+    numbers = [int(name) for name in os.listdir(layout.secrets) if name.isdigit()]
+    numbers += [activation.number for activation in [*governed(layout), live(layout)] if activation]
+    return Activation(release, max(numbers, default=0) + 1)
+
+
+def start(layout: Layout, activation: Activation, uwsgi: str, exports: str) -> None:
+    """Let the Emperor start an activation: its secrets first, then the ini whose head names uWSGI, env and secrets to vassal-exec."""
+    for_app = Access(0o640, "root", layout.name)
+    release = layout.release(activation.release)
+    replace_file(secrets(layout, activation.number), exports.encode(), for_app)
+    with open(os.path.join(release, "uwsgi.ini"), encoding="utf-8") as stream:
+        options = stream.read()
+    head = f"; uwsgi = {uwsgi}\n; env = {release}/env\n; secrets = {secrets(layout, activation.number)}\n"
+    replace_file(ini(layout, activation), (head + options).encode(), for_app)
+
+
+def wait_until_healthy(layout: Layout, activation: Activation, health: Health) -> None:
+    """Return when the activation answers the health request; raise Refusal with the last answer and the log's end when it does not."""
+    deadline = time.monotonic() + health.timeout
+    offset = _size(layout.log)
+    answer = "it did not open its socket"
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        try:
+            status, line = get(socket(layout, activation), health, left)
+        except (FileNotFoundError, ConnectionRefusedError):
+            time.sleep(INTERVAL)
+            continue
+        except (OSError, ValueError) as error:
+            answer = str(error)
+            time.sleep(INTERVAL)
+            continue
+        if health.accepts(status):
+            return
+        answer = f"it answers {status}: {line}"
+        time.sleep(INTERVAL)
+    log = tail(_since(layout.log, offset)) or tail(_since(os.path.join(layout.logs, "emperor.log"), 0))
+    raise Refusal(
+        f"the release {activation.release} does not answer {health.path} with {', '.join(health.status)} "
+        f"within {health.timeout} seconds: {answer}\nThe end of {layout.log}:\n{log}"
+    )
+
+
+def is_healthy(layout: Layout, activation: Activation, health: Health) -> bool:
+    """Tell whether a running activation answers the health request."""
+    try:
+        return health.accepts(get(socket(layout, activation), health, health.timeout)[0])
+    except (OSError, ValueError):
+        return False
+
+
+def switch(layout: Layout, activation: Activation) -> None:
+    """Send requests to an activation: the rename of the socket's link is the switch."""
+    replace_link(layout.socket, os.path.join("run", f"{activation}.sock"))
+    replace_link(layout.current, os.path.join("releases", activation.release))
+    replace_link(layout.uwsgi_ini, "current/uwsgi.ini")
+    replace_link(layout.nginx_conf, "current/nginx.conf")
+
+
+def retire(layout: Layout, activation: Activation) -> None:
+    """Let an activation finish its requests and go."""
+    remove(ini(layout, activation))
+    remove(secrets(layout, activation.number))
+
+
+def _size(path: str) -> int:
+    return os.path.getsize(path) if os.path.exists(path) else 0
+
+
+def _since(path: str, offset: int) -> str:
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(offset)
+            return stream.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""

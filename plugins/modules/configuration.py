@@ -1,0 +1,144 @@
+#!/usr/bin/python
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Apply a set of configuration files as one transaction."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: configuration
+short_description: Apply a set of configuration files as one transaction
+description:
+  - Renders templates on the controller and applies them on the host in one round trip, all of them or none.
+  - Each file is written beside its place and renamed into it; files that the set wrote before and no longer lists are removed.
+    Then O(check) runs and O(service) reloads. When either fails, everything is put back and the task fails with its output.
+  - A record on the host, C(/var/lib/emperor-flask/<set>.json), remembers what the set owns and a reload that is still owed, so
+    that the next run finishes one that died in between.
+author: emperor.flask maintainers
+options:
+  set:
+    description: Name of the set; what it owned before is known by it.
+    type: str
+    required: true
+  directories:
+    description: Folders to make before the files, parents first. They stay when they are no longer listed.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path: {description: Absolute path., type: path, required: true}
+      owner: {description: Account., type: str, default: root}
+      group: {description: Group., type: str, default: root}
+      mode: {description: Permission bits in octal., type: str, default: "0755"}
+  files:
+    description: Files of the set.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path: {description: Absolute path., type: path, required: true}
+      template:
+        description: Template on the controller, found as M(ansible.builtin.template) finds its O(ansible.builtin.template#module:src).
+        type: str
+        required: true
+      owner: {description: Account., type: str, default: root}
+      group: {description: Group., type: str, default: root}
+      mode: {description: Permission bits in octal., type: str, default: "0644"}
+      reload: {description: Whether the service reads this file., type: bool, default: true}
+  absent:
+    description: Files that must not exist, such as a packaged default site.
+    type: list
+    elements: path
+    default: []
+  check:
+    description: Command, as a list, that tests the whole configuration. Runs on every run, changed or not.
+    type: list
+    elements: str
+    default: []
+  service:
+    description:
+      - Unit that is enabled, runs, and reloads (or restarts, where it cannot reload) when something it reads has changed.
+    type: str
+attributes:
+  check_mode: {support: full, description: Tells what would change; the check command then runs only if nothing would.}
+  diff_mode: {support: full, description: Shows each file as M(ansible.builtin.template) does.}
+"""
+
+EXAMPLES = r"""
+- name: Configure nginx, test the whole configuration, reload
+  emperor.flask.configuration:
+    set: nginx
+    files:
+      - {template: nginx.conf.j2, path: /etc/nginx/nginx.conf}
+    absent: [/etc/nginx/sites-enabled/default]
+    check: [nginx, -t]
+    service: nginx.service
+"""
+
+RETURN = r"""
+written: {description: Paths that were written or given another owner or mode., type: list, elements: str, returned: success}
+removed: {description: Paths that were removed., type: list, elements: str, returned: success}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.files import Access
+from ansible_collections.emperor.flask.plugins.module_utils.transaction import File, Record, Transaction
+
+ACCESS = {"path": {"type": "path", "required": True}, "owner": {"default": "root"}, "group": {"default": "root"}}
+
+
+def main() -> None:
+    """Plan, and unless in check mode apply."""
+    module = AnsibleModule(
+        argument_spec={
+            "set": {"required": True},
+            "directories": {"type": "list", "elements": "dict", "default": [], "options": {**ACCESS, "mode": {"default": "0755"}}},
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    **ACCESS,
+                    "content": {"required": True},
+                    "mode": {"default": "0644"},
+                    "reload": {"type": "bool", "default": True},
+                },
+            },
+            "absent": {"type": "list", "elements": "path", "default": []},
+            "check": {"type": "list", "elements": "str", "default": []},
+            "service": {},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    try:
+        transaction = Transaction(
+            record=Record.load(params["set"]),
+            files=[File(item["path"], item["content"].encode(), _access(item), item["reload"]) for item in params["files"]],
+            directories={item["path"]: _access(item) for item in params["directories"]},
+            absent=params["absent"],
+            check=params["check"],
+            service=params["service"],
+        )
+        result = {
+            "changed": transaction.changed,
+            "written": [*transaction.missing, *(file.path for file in transaction.written)],
+            "removed": transaction.removed,
+            "diff": transaction.diff(),
+        }
+        if not module.check_mode:
+            transaction.apply()
+        elif not transaction.changed:
+            transaction.test()
+    except Refusal as refusal:
+        module.fail_json(msg=f"{params['set']}: {refusal}\nNothing was changed.")
+    module.exit_json(**result)
+
+
+def _access(item: dict) -> Access:
+    return Access(int(item["mode"], 8), item["owner"], item["group"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+#!/usr/bin/python
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Read what only the host knows."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_facts
+short_description: Read what the roles and their validation ask of a host
+description:
+  - One round trip that replaces fact gathering for this collection's roles. M(emperor.flask.validate) runs it; it changes nothing.
+author: emperor.flask maintainers
+options:
+  pythons:
+    description: Interpreters whose version is asked.
+    type: list
+    elements: path
+    default: [/usr/bin/python3]
+attributes:
+  check_mode: {support: full, description: Only reads.}
+  diff_mode: {support: none, description: Only reads.}
+"""
+
+EXAMPLES = r"""
+- name: Read the host's system, accounts and Pythons
+  emperor.flask.host_facts:
+    pythons: [/usr/bin/python3]
+"""
+
+RETURN = r"""
+host:
+  description: Distribution, version, codename, whether there is IPv6, each interpreter's version, accounts with their home, groups, folders of /var/www.
+  type: dict
+  returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.emperor.flask.plugins.module_utils.host import facts
+
+
+def main() -> None:
+    """Return the facts."""
+    module = AnsibleModule(
+        argument_spec={"pythons": {"type": "list", "elements": "path", "default": ["/usr/bin/python3"]}},
+        supports_check_mode=True,
+    )
+    module.exit_json(changed=False, host=facts(module.params["pythons"]))
+
+
+if __name__ == "__main__":
+    main()

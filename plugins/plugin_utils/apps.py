@@ -1,0 +1,157 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The entries of flask_apps: merge their defaults, convert them, and say everything that is wrong with them.
+
+Each ``_check_*`` yields sentences that name the key, the value and the remedy; the caller puts the app's name before them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.emperor.flask.plugins.module_utils.shell_exports import exports
+from ansible_collections.emperor.flask.plugins.plugin_utils import spec
+
+App = dict[str, Any]
+
+NAME = re.compile(r"[a-z][a-z0-9_-]*")
+NAME_LENGTH = 32  # useradd(8) refuses longer ones
+MODULE = re.compile(r"[A-Za-z_]\w*(\.\w+)*(:[A-Za-z_]\w*(\(\))?)?")
+SERVER_NAME = re.compile(r"[^\s;{}'\"]+")
+SIZE = re.compile(r"\d+[kKmMgG]?")
+STATUS = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?")
+OPTION = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+def merge(defaults: App, app: App) -> App:
+    """Lay an app over the defaults: dictionaries key by key, except ``source``, which is stated as a whole."""
+    merged = {**defaults, **app}
+    for key, value in app.items():
+        if isinstance(value, dict) and isinstance(defaults.get(key), dict) and key != "source":
+            merged[key] = merge(defaults[key], value)
+    return merged
+
+
+def prepare(app: App, base: Path) -> tuple[App, list[str]]:
+    """Return an app with every key, converted, and the sentences that say what is wrong with it.
+
+    ``base`` is the folder that a relative ``source.path`` starts from. The content is checked once the form is right.
+    """
+    schema = spec.options("flask_app", "app")
+    prepared, mistakes, unknown = spec.check(schema, app)
+    mistakes += [_unknown(schema, key) for key in unknown]
+    if mistakes:
+        return prepared, mistakes
+    prepared["source"]["path"] = str((base / Path(prepared["source"]["path"]).expanduser()).resolve())
+    for check in (_check_names, _check_numbers, _check_source, _check_environment, _check_health, _check_extras):
+        mistakes += check(prepared)
+    return prepared, mistakes
+
+
+def label(app: Any, index: int) -> str:
+    """How messages call an app: by its name, or by its place while it has none."""
+    name = app.get("name") if isinstance(app, dict) else None
+    return f"app '{name}'" if name else f"flask_apps[{index}]"
+
+
+def conflicts(apps: list[App]) -> Iterator[str]:
+    """What is wrong between apps: one name, one server name, or the default server, twice."""
+    for name, count in Counter(app["name"] for app in apps).items():
+        if count > 1:
+            yield f"app '{name}': name '{name}' is used by {count} apps; give each app a name of its own"
+    owner: dict[str, str] = {}
+    for app in apps:
+        for server_name in app["server_names"] or [""]:
+            first = owner.setdefault(server_name.lower(), app["name"])
+            if first == app["name"]:
+                continue
+            if server_name:
+                yield f"app '{app['name']}': server_names has '{server_name}', which app '{first}' answers for; remove it from one of them"
+            else:
+                yield (
+                    f"app '{app['name']}': server_names is empty, which makes it the default server, and so does app '{first}'; "
+                    "give one of them server_names"
+                )
+
+
+def _unknown(schema: dict[str, Any], dotted: str) -> str:
+    known = spec.keys_beside(schema, dotted)
+    near = difflib.get_close_matches(dotted.rpartition(".")[2], known, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return f"unknown key '{dotted}': {hint}The keys here are {', '.join(known)}"
+
+
+def _check_names(app: App) -> Iterator[str]:
+    name = app["name"]
+    if not NAME.fullmatch(name):
+        yield f"name '{name}' must be a small letter followed by small letters, digits, '_' or '-'; it is also a Unix user and a folder"
+    if len(name) > NAME_LENGTH:
+        yield f"name '{name}' has {len(name)} characters; a Unix user may have {NAME_LENGTH}, so shorten it"
+    if not MODULE.fullmatch(app["module"]):
+        yield f"module '{app['module']}' must be like 'package.module:app', or 'package:create_app()' to call a factory"
+    for server_name in app["server_names"]:
+        if not SERVER_NAME.fullmatch(server_name):
+            yield f"server_names has '{server_name}', which nginx cannot take as a name; write one host name per entry"
+
+
+def _check_numbers(app: App) -> Iterator[str]:
+    for key in ("processes", "threads", "harakiri"):
+        if app[key] is not None and app[key] < 1:
+            yield f"{key} is {app[key]}; it must be at least 1"
+    if not SIZE.fullmatch(app["client_max_body_size"]):
+        yield f"client_max_body_size '{app['client_max_body_size']}' is no size; write a number with k, m or g, such as 75m"
+
+
+def _check_source(app: App) -> Iterator[str]:
+    source = Path(app["source"]["path"])
+    if not source.is_dir():
+        yield f"source.path: there is no folder {source}; a relative path starts from the inventory's folder"
+        return
+    for name in app["requirements"] or []:
+        file = source / name
+        if not file.resolve().is_relative_to(source):
+            yield f"requirements has '{name}', which is outside of {source}; name files of the source"
+        elif not file.is_file():
+            yield f"requirements has '{name}', but there is no {file}; correct the name or add the file"
+
+
+def _check_environment(app: App) -> Iterator[str]:
+    for key in ("env", "secrets"):
+        for name, value in app[key].items():
+            if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+                kind = "nothing" if value is None else f"a {type(value).__name__}"
+                yield f"{key}.{name} is {kind}; an environment variable is text, so put the value in quotes"
+                continue
+            try:
+                exports({str(name): str(value)})
+            except ValueError as error:
+                yield f"{key}: {error}"
+    for name in sorted(set(app["env"]) & set(app["secrets"])):
+        yield f"'{name}' is in env and in secrets; keep one of them"
+
+
+def _check_health(app: App) -> Iterator[str]:
+    health = app["health"]
+    if not re.fullmatch(r"/[!-~]*", health["path"]):
+        yield f"health.path '{health['path']}' must start with '/' and have no blanks; encode others with %"
+    if health["timeout"] < 1:
+        yield f"health.timeout is {health['timeout']}; it must be at least 1 second"
+    for status in health["status"]:
+        if not STATUS.fullmatch(status):
+            yield f"health.status has '{status}'; write a code such as 200, or a range such as 200-399"
+
+
+def _check_extras(app: App) -> Iterator[str]:
+    if not app["python"].startswith("/"):
+        yield f"python '{app['python']}' must be an absolute path on the host, such as /usr/bin/python3"
+    for option, value in app["vassal_extra"].items():
+        values = value if isinstance(value, list) else [value]
+        if not OPTION.fullmatch(str(option)):
+            yield f"vassal_extra has '{option}', which is no uWSGI option; write it without dashes before it"
+        elif any(not isinstance(one, (str, int, float)) or "\n" in str(one) for one in values):
+            yield f"vassal_extra.{option} must be one line of text, a number, true or false, or a list of them"

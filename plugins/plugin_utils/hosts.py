@@ -1,0 +1,34 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What only the host knows, held against what the inventory asks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+SUPPORTED = {"Ubuntu": ("22.04", "24.04", "26.04"), "Debian": ("12", "13")}
+
+
+def refusals(host: dict[str, Any], apps: list[dict[str, Any]]) -> list[str]:
+    """Sentences that say why this host cannot take these apps; none if it can."""
+    return [*_system(host), *(sentence for app in apps for sentence in _app(host, app))]
+
+
+def _system(host: dict[str, Any]) -> Iterator[str]:
+    if host["version"] not in SUPPORTED.get(host["distribution"], ()):
+        known = ", ".join(f"{name} {' '.join(versions)}" for name, versions in SUPPORTED.items())
+        yield f"this host runs {host['distribution']} {host['version']}, which is not supported; use one of {known}"
+
+
+def _app(host: dict[str, Any], app: dict[str, Any]) -> Iterator[str]:
+    name, home = app["name"], f"/var/www/{app['name']}"
+    if name in host["accounts"]:
+        if host["accounts"][name] != home:
+            yield f"app '{name}': name '{name}' is an account of the host's own, with home {host['accounts'][name]}; choose another name"
+    elif name in host["groups"]:
+        yield f"app '{name}': name '{name}' is a group of the host's own; choose another name"
+    elif name in host["folders"]:
+        yield f"app '{name}': {home} exists on the host and was not made by us; move it away or choose another name"
+    if host["pythons"][app["python"]] is None:
+        yield f"app '{name}': python '{app['python']}' does not run on the host; install it or name another"

@@ -1,0 +1,108 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A release as the controller sees it: what goes into its identity, and whether a host has it already."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.emperor.flask.plugins.module_utils.engine import keyed_digest
+from ansible_collections.emperor.flask.plugins.module_utils.shell_exports import exports
+from ansible_collections.emperor.flask.plugins.plugin_utils import requirements
+from ansible_collections.emperor.flask.plugins.plugin_utils.source import Source
+
+SCHEMA = 1
+ID_LENGTH = 12  # hexadecimal digits of the digest: short enough for a socket's path, long enough never to meet again
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An app's code and packages, named by their digests, for one Python."""
+
+    source: Source
+    code: str
+    venv: str
+    requirements: list[str]
+
+    @classmethod
+    def read(cls, app: dict[str, Any], python: str) -> Stage:
+        """Read the app's source; raises Refusal for what cannot be shipped."""
+        source = Source.read(Path(app["source"]["path"]))
+        files = requirements.found(source.folder, app["requirements"])
+        code = source.digest()
+        return cls(source, code, requirements.digest(source.folder, files, python, code), files)
+
+    @property
+    def pythonpath(self) -> list[str]:
+        """Folders modules are imported from, relative to the code: its top, and src/ where there is one."""
+        return ["", "src"] if any(name.startswith("src/") for name in self.source.files) else [""]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A release, complete; its id is the digest of everything but the secrets."""
+
+    stage: Stage
+    app: dict[str, Any]
+    python: str
+    uwsgi: str
+    uwsgi_ini: str
+    nginx_conf: str
+
+    @property
+    def env(self) -> str:
+        """The environment as a file of exports; FLASK_APP first, so that ``flask shell`` finds the app and a user can say otherwise."""
+        return exports({"FLASK_APP": self.app["module"], **_texts(self.app["env"])})
+
+    @property
+    def secrets(self) -> str:
+        """The secrets as a file of exports."""
+        return exports(_texts(self.app["secrets"]))
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What the release was made of, for people and for later runs."""
+        return {
+            "schema": SCHEMA, "app": self.app["name"], "module": self.app["module"], "code": self.stage.code, "venv": self.stage.venv,
+            "python": self.python, "uwsgi": self.uwsgi,
+            "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.files().items()},
+        }
+
+    @property
+    def identity(self) -> str:
+        """The release's id, the same on every host with the same Python and uWSGI."""
+        return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
+
+    def files(self) -> dict[str, str]:
+        """The texts of the release's folder."""
+        return {"env": self.env, "uwsgi.ini": self.uwsgi_ini, "nginx.conf": self.nginx_conf}
+
+    def is_live(self, seen: dict[str, Any]) -> bool:
+        """Tell whether a host serves this release with these secrets, healthy, everything in its place."""
+        return (
+            seen["release"] == self.identity and seen["healthy"] and seen["in_place"]
+            and keyed_digest(seen["secrets"]["salt"], self.secrets) == seen["secrets"]["digest"]
+        )
+
+    def diff(self, seen: dict[str, Any]) -> list[dict[str, str]]:
+        """What changes for the app, as Ansible's diff shows it; the code by its digest, the secrets not at all."""
+        name = self.app["name"]
+        return [{
+            "before_header": f"{name}: {file}", "after_header": f"{name}: {file}", "before": seen["files"][file], "after": text,
+        } for file, text in self.files().items() if seen["files"][file] != text]
+
+    def request(self) -> dict[str, Any]:
+        """What the module is told of the release."""
+        return {
+            "release": self.identity, "code": self.stage.code, "venv": self.stage.venv, "requirements": self.stage.requirements,
+            "env": self.env, "secrets": self.secrets, "uwsgi_ini": self.uwsgi_ini, "nginx_conf": self.nginx_conf, "uwsgi": self.uwsgi,
+            "manifest": self.manifest,
+        }
+
+
+def _texts(values: dict[str, Any]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in values.items()}

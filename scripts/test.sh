@@ -1,0 +1,19 @@
+#!/bin/bash
+# Everything `make test` runs, in order; ends with what pytest counted, from the unit tests and on each set of hosts.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+log=$(mktemp)
+
+summarize() {
+    status=$?
+    echo
+    echo "Results (exit status $status):"
+    grep -E '^(== |.*[0-9]+ (passed|failed|errors?)\b.* in [0-9.]+s|molecule-ubuntu: )' "$log" | sed 's/\x1b\[[0-9;]*m//g' || true
+    rm -f "$log"
+}
+trap summarize EXIT
+
+for target in lint unit molecule molecule-ubuntu; do
+    echo "== $target ==" | tee -a "$log"
+    make --no-print-directory "$target" 2>&1 | tee -a "$log"
+done

@@ -1,0 +1,73 @@
+#!/bin/sh
+# Build the hosts the tests run on: tests/images/build.sh [debian-12 | ubuntu-24.04 | debian-13-as-ubuntu-24.04 ...]
+# A base comes from a container registry where one answers, otherwise (Debian only) from the package mirror
+# by way of mmdebstrap. Everything is tagged emperor-test/..., so no image of the user's is touched.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+context=$work/context
+mkdir -p "$context/ca"
+find /usr/local/share/ca-certificates -name '*.crt' -exec cp {} "$context/ca" \; 2>/dev/null || true
+cp "$here/Dockerfile" "$context"
+
+exists() { docker image inspect "$1" >/dev/null 2>&1; }
+
+# bootstrap SUITE TAG
+bootstrap() {
+    command -v mmdebstrap >/dev/null || "$here/../../scripts/apt-install.sh" mmdebstrap debian-archive-keyring
+    echo "images: bootstrapping Debian $1 from its mirror"
+    sudo=
+    [ "$(id -u)" -eq 0 ] || sudo=sudo
+    # By way of a file: `docker import` fed by a pipe that fails makes an empty image.
+    $sudo mmdebstrap --variant=minbase --quiet "$1" "$work/base.tar"
+    docker import "$work/base.tar" "$2" >/dev/null
+    rm -f "$work/base.tar"
+}
+
+# base NAME: emperor-test/base-NAME exists afterwards
+base() {
+    tag=emperor-test/base-$1
+    exists "$tag" && return
+    stock=$(echo "$1" | sed 's/-/:/')
+    if docker pull --quiet "$stock" >/dev/null 2>&1; then
+        docker tag "$stock" "$tag"
+        return
+    fi
+    case $1 in
+        debian-12) bootstrap bookworm "$tag" ;;
+        debian-13) bootstrap trixie "$tag" ;;
+        *)
+            echo "images: $1 needs a container registry, and none answers for $stock" >&2
+            return 1
+            ;;
+    esac
+}
+
+# build TAG BASE CONTEXT: quiet unless it fails
+build() {
+    if ! docker build --tag "$1" --build-arg "BASE=$2" "$3" >"$work/log" 2>&1; then
+        cat "$work/log" >&2
+        return 1
+    fi
+}
+
+# image NAME: emperor-test/NAME exists afterwards and is up to date with its Dockerfile (a second or less if it was)
+image() {
+    case $1 in
+        *-as-ubuntu-24.04)
+            image "${1%-as-ubuntu-24.04}"
+            build "emperor-test/$1" "emperor-test/${1%-as-ubuntu-24.04}" "$here/ubuntu_identity"
+            ;;
+        *)
+            base "$1"
+            build "emperor-test/$1" "emperor-test/base-$1" "$context"
+            ;;
+    esac
+}
+
+[ $# -gt 0 ] || set -- debian-12 debian-13 debian-13-as-ubuntu-24.04
+for name in "$@"; do
+    exists "emperor-test/$name" || echo "images: building emperor-test/$name"
+    image "$name"
+done

@@ -1,0 +1,116 @@
+"""Whole nginx configurations as the roles render them, and the nginx programs that can test them."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from render import render
+
+APP = {"name": "shop", "server_names": ["shop.test", "www.shop.test"], "harakiri": 60, "client_max_body_size": "75m"}
+EXTRA = "location = /robots.txt {\n  return 204;\n}\n"
+
+# The distribution whose package has that nginx. Only images that are there already are used.
+IMAGES = {
+    "1.18": "ubuntu-22.04",
+    "1.22": "debian-12",
+    "1.24": "ubuntu-24.04",
+    "1.26": "debian-13",
+    "1.28": "ubuntu-26.04",
+    "1.30": "debian-testing",
+}
+
+
+def site(host: dict[str, Any], **changes: Any) -> str:
+    """The site of one app."""
+    app = {**APP, "nginx_extra": "", **changes}
+    return render(
+        "flask_app", "nginx.conf.j2", app=app, host=host, socket=f"/var/www/{app['name']}/{app['name']}_uwsgi.sock"
+    )
+
+
+def configuration(host: dict[str, Any], *, greeting: bool = False) -> dict[str, str]:
+    """Every file, by its path on the host: the nginx role's, an app with names, and one on the default server or the greeting."""
+    variables = {"__nginx_input": {"host": host}, "nginx_greeting": greeting}
+    files = {
+        "/etc/nginx/nginx.conf": render("nginx", "nginx.conf.j2", **variables),
+        "/etc/nginx/emperor_uwsgi_params": render("nginx", "emperor_uwsgi_params.j2", **variables),
+        "/etc/nginx/conf.d/00_default.conf": render("nginx", "00_default.conf.j2", **variables),
+        "/etc/nginx/conf.d/shop.conf": site(host, nginx_extra=EXTRA),
+    }
+    if not greeting:
+        files["/etc/nginx/conf.d/000_front.conf"] = site(host, name="front", server_names=[])
+    return files
+
+
+def directives(text: str) -> Iterator[str]:
+    """The names of the directives in a configuration. The lines of a `map` are no directives."""
+    text = re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\"[^\"]*\"|'[^']*'", "quoted", text)
+    text = re.sub(r"\bmap ([^{]*)\{[^}]*\}", r"map \1;", text)
+    for statement in re.split(r"[;{}]", text):
+        if words := statement.split():
+            yield words[0]
+
+
+def nginx_here() -> str | None:
+    """The nginx of this machine."""
+    return shutil.which("nginx", path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin")
+
+
+def image_with_nginx(version: str) -> str | None:
+    """The image with that nginx, built from the test host's image; None where there is no engine or no such image."""
+    base, image = f"emperor-test/{IMAGES[version]}", f"emperor-test/nginx-{version}"
+    if (
+        not shutil.which("docker")
+        or subprocess.run(["docker", "image", "inspect", base], capture_output=True).returncode
+    ):
+        return None
+    install = "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nginx"
+    dockerfile = f"FROM {base}\nRUN {install}\n"
+    subprocess.run(
+        ["docker", "build", "--quiet", "--tag", image, "-"],
+        input=dockerfile,
+        text=True,
+        check=True,
+        capture_output=True,
+    )
+    return image
+
+
+def run_in_image(image: str, files: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run `nginx -t` over the files, put where they belong."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path, text in files.items():
+            member = tarfile.TarInfo(path.lstrip("/"))
+            member.size = len(text.encode())
+            tar.addfile(member, io.BytesIO(text.encode()))
+    script = "tar -x -C / -f - && nginx -v && nginx -t"
+    command = ["docker", "run", "--rm", "--interactive", "--network", "none", "--entrypoint", "sh", image, "-c", script]
+    result = subprocess.run(command, input=archive.getvalue(), capture_output=True)
+    return subprocess.CompletedProcess(command, result.returncode, stderr=result.stderr.decode())
+
+
+def run_here(nginx: str, files: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run this machine's `nginx -t` over the files, put into a folder, touching nothing of the machine's own."""
+    for path, text in files.items():
+        target = folder / path.removeprefix("/etc/nginx/")
+        target.parent.mkdir(exist_ok=True)
+        for own, other in (
+            ("/etc/nginx/mime.types", "mime.types"),
+            ("/etc/nginx", "."),
+            ("/run", "."),
+            ("/var/log/nginx", "."),
+        ):
+            text = text.replace(own, str(folder / other))
+        target.write_text(text)
+    shutil.copy("/etc/nginx/mime.types", folder)
+    command = [nginx, "-t", "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
+    return subprocess.run(command, capture_output=True, text=True)

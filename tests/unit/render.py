@@ -1,0 +1,33 @@
+"""Render a role's templates without a host: through the product's own code, so an undefined variable is an error here too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins import loader as plugins
+from ansible.template import Templar
+from ansible.utils.collection_loader import AnsibleCollectionConfig
+from ansible_collections.emperor.flask.plugins.plugin_utils import rendering
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = ROOT / "roles"
+
+if AnsibleCollectionConfig.collection_finder is None:
+    plugins.init_plugin_loader([str(ROOT / ".ansible/collections")])
+
+
+def render(role: str, template: str, **facts: Any) -> str:
+    """Return a template's text for the role's own defaults and vars, and what a test lays over them."""
+    loader = DataLoader()
+    variables: dict[str, Any] = {}
+    for name in ("defaults/main.yml", "vars/main.yml"):
+        if (ROLES / role / name).exists():
+            variables |= loader.load_from_file(str(ROLES / role / name), trusted_as_template=True) or {}
+    variables |= facts
+    templar = Templar(loader=loader, variables=variables)
+    # What rendering.render() uses of an action plugin.
+    action = SimpleNamespace(_loader=loader, _templar=templar, _shared_loader_obj=plugins)
+    return rendering.render(action, str(ROLES / role / "templates" / template), variables)

@@ -1,0 +1,138 @@
+"""What is refused, and in which words: every message names app, key, value and remedy."""
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.emperor.flask.plugins.plugin_utils import apps, hosts
+
+DEMOAPP = Path(__file__).parents[2] / "examples/demoapp"
+HOST = {
+    "distribution": "Debian",
+    "version": "13",
+    "codename": "trixie",
+    "ipv6": True,
+    "pythons": {"/usr/bin/python3": "3.13", "/opt/python9": None},
+    "accounts": {"root": "/root", "mail": "/var/mail", "www-data": "/var/www", "ours": "/var/www/ours"},
+    "groups": ["root", "mail", "sudo"],
+    "folders": ["html", "ours"],
+}
+
+
+def app(**changes):
+    """A right app, but for the changes."""
+    return {"name": "shop", "module": "hello:app", "source": {"path": str(DEMOAPP)}, **changes}
+
+
+def mistakes(**changes):
+    """What is wrong with an app, in one text."""
+    return "\n".join(apps.prepare(app(**changes), Path("/inventory"))[1])
+
+
+def test_a_right_app_is_completed_and_converted():
+    ready, found = apps.prepare(app(threads="4", server_names=["shop.test"]), Path("/inventory"))
+    assert found == []
+    assert ready["threads"] == 4
+    assert ready["processes"] is None
+    assert ready["health"] == {"path": "/", "status": ["200-399"], "timeout": 30}
+
+
+def test_a_relative_source_starts_from_the_inventory():
+    ready, found = apps.prepare(app(source={"path": "examples/demoapp"}), DEMOAPP.parents[1])
+    assert (ready["source"]["path"], found) == (str(DEMOAPP), [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"server_name": ["a"]}, ["unknown key 'server_name'", "did you mean 'server_names'?"]),
+        ({"health": {"pth": "/up"}}, ["unknown key 'health.pth'", "did you mean 'path'?"]),
+        ({"source": {"path": ".", "url": "x"}}, ["unknown key 'source.url'", "The keys here are path"]),
+        ({"threads": "many"}, ["'threads'", "many", "int"]),
+        ({"server_names": {"a": 1}}, ["'server_names'", "list"]),
+        ({"module": None}, ["module"]),
+        ({"name": "Shop"}, ["name 'Shop'", "small letter"]),
+        ({"name": "shop.eu"}, ["name 'shop.eu'", "small letters, digits, '_' or '-'"]),
+        ({"name": "s" * 33}, ["33 characters", "32", "shorten it"]),
+        ({"module": "hello world"}, ["module 'hello world'", "package.module:app"]),
+        ({"server_names": ["a b"]}, ["server_names", "'a b'", "one host name per entry"]),
+        ({"processes": 0}, ["processes is 0", "at least 1"]),
+        ({"client_max_body_size": "lots"}, ["client_max_body_size 'lots'", "75m"]),
+        ({"source": {"path": "nowhere"}}, ["source.path", "/inventory/nowhere", "inventory's folder"]),
+        ({"requirements": ["no.txt"]}, ["requirements", "'no.txt'", f"{DEMOAPP}/no.txt", "add the file"]),
+        ({"requirements": ["../../ansible.cfg"]}, ["'../../ansible.cfg'", "outside"]),
+        ({"env": {"DEBUG": True}}, ["env.DEBUG", "in quotes"]),
+        ({"secrets": {"KEY": None}}, ["secrets.KEY is nothing", "in quotes"]),
+        ({"env": {"1A": "x"}}, ["env: '1A'", "letters, digits and _"]),
+        ({"env": {"A": "x"}, "secrets": {"A": "y"}}, ["'A' is in env and in secrets", "keep one"]),
+        ({"health": {"path": "up"}}, ["health.path 'up'", "start with '/'"]),
+        ({"health": {"status": ["2xx"]}}, ["health.status", "'2xx'", "200-399"]),
+        ({"health": {"timeout": 0}}, ["health.timeout is 0", "at least 1 second"]),
+        ({"python": "python3"}, ["python 'python3'", "absolute path"]),
+        ({"vassal_extra": {"--lazy": True}}, ["vassal_extra", "'--lazy'", "without dashes"]),
+        ({"vassal_extra": {"route": "a\nb"}}, ["vassal_extra.route", "one line"]),
+    ],
+)
+def test_a_mistake_is_named_with_its_remedy(changes, words):
+    text = mistakes(**changes)
+    assert [word for word in words if word not in text] == [], text
+
+
+def test_a_secret_stands_in_no_message():
+    assert "s3cret" not in mistakes(secrets={"KEY": "s3cret\0", "1": "s3cret"}, env={"KEY": "s3cret"})
+
+
+def test_defaults_are_merged_key_by_key_but_a_source_is_one_thing():
+    defaults = {"threads": 4, "env": {"A": "1", "B": "1"}, "source": {"git": "x"}}
+    merged = apps.merge(defaults, app(env={"B": "2"}))
+    assert (merged["threads"], merged["env"], merged["source"]) == (4, {"A": "1", "B": "2"}, {"path": str(DEMOAPP)})
+
+
+def named(name, *server_names):
+    return {"name": name, "server_names": list(server_names)}
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ([named("a", "x.test"), named("a", "y.test")], ["app 'a'", "name 'a' is used by 2 apps"]),
+        ([named("a", "x.test"), named("b", "X.test")], ["app 'b'", "'X.test'", "app 'a'", "remove it"]),
+        ([named("a"), named("b")], ["app 'b'", "default server", "app 'a'", "server_names"]),
+    ],
+)
+def test_two_apps_cannot_share_what_names_them(entries, words):
+    (sentence,) = apps.conflicts(entries)
+    assert [word for word in words if word not in sentence] == [], sentence
+
+
+def test_different_apps_do_not_conflict():
+    assert list(apps.conflicts([named("shop", "x.test"), named("shop-2", "y.test"), named("c")])) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mail", ["name 'mail'", "account of the host's own", "/var/mail"]),
+        ("www-data", ["name 'www-data'", "account of the host's own"]),
+        ("sudo", ["name 'sudo'", "group of the host's own"]),
+        ("html", ["/var/www/html", "move it away"]),
+    ],
+)
+def test_a_name_that_belongs_to_the_host_is_refused(name, words):
+    (sentence,) = hosts.refusals(HOST, [{"name": name, "python": "/usr/bin/python3"}])
+    assert [word for word in words if word not in sentence] == [], sentence
+
+
+def test_an_app_of_ours_is_at_home():
+    assert hosts.refusals(HOST, [{"name": "ours", "python": "/usr/bin/python3"}]) == []
+
+
+def test_a_missing_python_is_refused():
+    (sentence,) = hosts.refusals(HOST, [{"name": "ours", "python": "/opt/python9"}])
+    assert "python '/opt/python9'" in sentence
+    assert "install it" in sentence
+
+
+def test_an_unsupported_system_is_refused():
+    (sentence,) = hosts.refusals({**HOST, "distribution": "Fedora", "version": "42"}, [])
+    assert "Fedora 42" in sentence
+    assert "Ubuntu 22.04 24.04 26.04" in sentence

@@ -1,0 +1,157 @@
+"""nginx's configuration, rendered for every nginx and every system, and tested by every nginx that can be had here."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from nginx_config import (
+    EXTRA,
+    IMAGES,
+    configuration,
+    directives,
+    image_with_nginx,
+    nginx_here,
+    run_here,
+    run_in_image,
+    site,
+)
+
+NGINX = ("1.18", "1.22", "1.24", "1.26", "1.30")
+SYSTEMS = {
+    ("Ubuntu", "22.04"): "jammy",
+    ("Ubuntu", "24.04"): "noble",
+    ("Ubuntu", "26.04"): "resolute",
+    ("Debian", "12"): "bookworm",
+    ("Debian", "13"): "trixie",
+}
+HOSTS = {
+    f"{distribution} {version} {'with' if ipv6 else 'without'} IPv6": {
+        "distribution": distribution,
+        "version": version,
+        "codename": codename,
+        "ipv6": ipv6,
+        "nginx_group": "www-data",
+    }
+    for ((distribution, version), codename), ipv6 in itertools.product(SYSTEMS.items(), (True, False))
+}
+HOST = HOSTS["Debian 13 with IPv6"]
+
+# First version of every directive in use, from nginx's documentation; "0" is older than anything that is still shipped.
+SINCE = dict.fromkeys(
+    """access_log charset client_max_body_size default_type error_log events gzip gzip_types gzip_vary http include
+    keepalive_timeout listen location log_format map pid return root sendfile server server_name server_names_hash_bucket_size
+    server_names_hash_max_size server_tokens tcp_nopush try_files types_hash_max_size user uwsgi_connect_timeout uwsgi_next_upstream
+    uwsgi_param uwsgi_pass uwsgi_read_timeout uwsgi_send_timeout worker_connections worker_processes worker_rlimit_nofile""".split(),
+    "0",
+) | {"absolute_redirect": "1.11.8"}
+
+every_host = pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
+with_and_without_greeting = pytest.mark.parametrize("greeting", [True, False], ids=["greeting", "no greeting"])
+
+
+def number(version):
+    """A version that can be compared."""
+    return tuple(int(part) for part in version.split("."))
+
+
+@every_host
+@with_and_without_greeting
+@pytest.mark.parametrize("version", NGINX)
+def test_no_directive_is_newer_than_the_nginx(host, greeting, version):
+    for path, text in configuration(host, greeting=greeting).items():
+        for directive in directives(text):
+            assert number(SINCE[directive]) <= number(version), f"{path}: {directive}"
+
+
+@pytest.mark.parametrize("version", IMAGES)
+def test_nginx_of_a_distribution_accepts_it(version):
+    image = image_with_nginx(version)
+    if image is None:
+        pytest.skip(f"no Docker engine, or no image emperor-test/{IMAGES[version]}, for nginx {version}")
+    for ipv6, greeting in itertools.product((True, False), repeat=2):
+        result = run_in_image(image, configuration({**HOST, "ipv6": ipv6}, greeting=greeting))
+        assert result.returncode == 0, result.stderr
+        assert f"nginx/{version}." in result.stderr
+        assert "[warn]" not in result.stderr
+
+
+@with_and_without_greeting
+def test_nginx_of_this_machine_accepts_it(greeting, tmp_path):
+    nginx = nginx_here()
+    if nginx is None:
+        pytest.skip("no nginx on this machine")
+    result = run_here(nginx, configuration(HOST, greeting=greeting), tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
+@every_host
+def test_sites_listen_on_ipv6_where_the_host_has_it_and_leave_socket_options_to_the_default_server(host):
+    files = configuration(host)
+    for path, text in files.items():
+        if "/conf.d/" in path:
+            options = " backlog=1024" if path.endswith("/00_default.conf") else ""
+            assert f"    listen 80{options};\n" in text
+            assert (f"    listen [::]:80{options};\n" in text) == host["ipv6"]
+            assert "default_server" not in text
+    assert min(files, key=lambda path: ("/conf.d/" not in path, path)).endswith("/000_front.conf")
+
+
+def test_the_site_of_an_app():
+    assert site(HOST, harakiri=20, client_max_body_size="1g", nginx_extra=EXTRA) == SITE
+
+
+def test_the_site_of_an_app_without_names_and_extras():
+    text = site(HOST, server_names=[])
+    assert "    server_name _;\n" in text
+    assert "nginx_extra" not in text
+
+
+def test_the_default_server_greets_only_if_asked_to():
+    default = "/etc/nginx/conf.d/00_default.conf"
+    assert "    return 444;\n" in configuration(HOST)[default]
+    greeting = configuration(HOST, greeting=True)[default]
+    assert "444" not in greeting
+    assert "try_files /index.html =404;" in greeting
+
+
+def test_headers_that_make_claims_are_replaced_or_taken_away():
+    parameters = configuration(HOST)["/etc/nginx/emperor_uwsgi_params"]
+    stated = ("HOST", "X_FORWARDED_FOR", "X_FORWARDED_HOST", "X_FORWARDED_PROTO", "X_REAL_IP", "X_REQUEST_ID")
+    for name in stated:
+        assert f"uwsgi_param HTTP_{name} " in parameters
+    for name in ("FORWARDED", "PROXY", "TRANSFER_ENCODING", "X_FORWARDED_PORT", "X_FORWARDED_PREFIX", "X_SCRIPT_NAME"):
+        assert f'uwsgi_param HTTP_{name} "" if_not_empty;\n' in parameters
+    assert "$http_" not in parameters
+
+
+SITE = """\
+# Managed by emperor.flask: the site of the app shop; changes made here are lost.
+
+server {
+    listen 80;
+    listen [::]:80;
+    server_name shop.test www.shop.test;
+
+    charset utf-8;
+    client_max_body_size 1g;
+
+    # They hold for every location that has no uwsgi_param of its own.
+    include /etc/nginx/emperor_uwsgi_params;
+    uwsgi_connect_timeout 5s;
+    # uWSGI gives a request up first, so the log says which one.
+    uwsgi_read_timeout 25s;
+    uwsgi_send_timeout 25s;
+    # No request is sent twice.
+    uwsgi_next_upstream off;
+
+    location / {
+        uwsgi_pass unix:/var/www/shop/shop_uwsgi.sock;
+    }
+
+    # nginx_extra
+    location = /robots.txt {
+      return 204;
+    }
+}
+"""
