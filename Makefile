@@ -1,6 +1,8 @@
 # `make` alone lists the targets. Everything but the tools in .venv is in scripts/.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# No advice to move molecule/, and no frame of 80 columns around its output.
 export MOLECULE_GLOB := molecule/*/molecule.yml
+export MOLECULE_COMMAND_BORDERS := false
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18

@@ -27,12 +27,14 @@ class ActionModule(ActionBase):
         """Return the module's result with a diff and a line per app."""
         super().run(tmp, task_vars)
         self._vars = task_vars or {}
-        _, self._arguments = self.validate_argument_spec({
-            "apps": {"type": "list", "elements": "dict", "required": True},
-            "host": {"type": "dict", "required": True},
-            "uwsgi_template": {"default": "uwsgi.ini.j2"},
-            "nginx_template": {"default": "nginx.conf.j2"},
-        })
+        _, self._arguments = self.validate_argument_spec(
+            {
+                "apps": {"type": "list", "elements": "dict", "required": True},
+                "host": {"type": "dict", "required": True},
+                "uwsgi_template": {"default": "uwsgi.ini.j2"},
+                "nginx_template": {"default": "nginx.conf.j2"},
+            }
+        )
         apps = self._arguments["apps"]
         looked = self._module("look", [_request(app) for app in apps])
         if looked.get("failed"):
@@ -63,8 +65,13 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"Nothing was changed, because:\n- app '{name}': {refusal}") from refusal
         code = layout.code(stage.code)
         variables = {
-            **self._vars, "app": app, "host": self._arguments["host"], "socket": layout.socket, "code": code,
-            "venv": layout.venv(stage.venv), "pythonpath": [str(Path(code, part)) for part in stage.pythonpath],
+            **self._vars,
+            "app": app,
+            "host": self._arguments["host"],
+            "socket": layout.socket,
+            "code": code,
+            "venv": layout.venv(stage.venv),
+            "pythonpath": [str(Path(code, part)) for part in stage.pythonpath],
         }
         uwsgi_ini = render(self, self._arguments["uwsgi_template"], variables)
         nginx_conf = render(self, self._arguments["nginx_template"], variables)
@@ -99,7 +106,9 @@ class ActionModule(ActionBase):
 def _request(app: Result) -> Result:
     host = app["server_names"][0] if app["server_names"] else "localhost"
     return {
-        "name": app["name"], "python": app["python"], "default_server": not app["server_names"],
+        "name": app["name"],
+        "python": app["python"],
+        "default_server": not app["server_names"],
         "health": {**app["health"], "host": host},
     }
 

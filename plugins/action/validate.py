@@ -59,7 +59,9 @@ class ActionModule(ActionBase):
         if isinstance(entries, str):
             entries = self._value("flask_apps")
         if not isinstance(entries, list) or not isinstance(defaults, dict):
-            return [], ["flask_apps must be a list of apps and flask_app_defaults a dictionary; correct them in the inventory"]
+            return [], [
+                "flask_apps must be a list of apps and flask_app_defaults a dictionary; correct them in the inventory"
+            ]
         prepared, mistakes = [], []
         for index, entry in enumerate(entries):
             label = apps.label(entry, index)
@@ -92,7 +94,9 @@ class ActionModule(ActionBase):
         known = self._vars.get("ansible_facts", {}).get(FACT)
         if known and set(pythons) <= set(known["pythons"]):
             return known
-        result = self._execute_module("emperor.flask.host_facts", module_args={"pythons": pythons}, task_vars=self._vars)
+        result = self._execute_module(
+            "emperor.flask.host_facts", module_args={"pythons": pythons}, task_vars=self._vars
+        )
         if "host" not in result:
             raise AnsibleActionFail(result.get("msg", "the host does not answer"), result=result)
         return result["host"]

@@ -27,8 +27,16 @@ def run(argv: list[str], cwd: str | None = None, env: dict[str, str] | None = No
     account = {"user": user, "group": user, "extra_groups": []} if user else {}
     try:
         done = subprocess.run(
-            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace", check=False, **account,
+            argv,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+            **account,
         )
     except OSError as error:
         raise CommandFailed(argv, 127, str(error)) from error

@@ -14,7 +14,7 @@ import pwd
 import secrets as randomness
 import shutil
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils import host, site, store, systemd, vassal
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal, run
@@ -51,7 +51,10 @@ class App:
             "codes": [name for name in _names(os.path.join(layout.home, "code")) if not name.endswith(".partial")],
             "release": activation.release if activation else None,
             "healthy": bool(activation and ready) and vassal.is_healthy(layout, activation, self.health),
-            "in_place": ready and bool(group) and not self._misplaced(group) and vassal.governed(layout) == [activation],
+            "in_place": ready
+            and bool(group)
+            and not self._misplaced(group)
+            and vassal.governed(layout) == [activation],
             "secrets": self._secrets(activation),
             "files": {name: _text(os.path.join(layout.current, name)) for name in TEXTS},
         }
@@ -62,7 +65,7 @@ class App:
         amiss = any(not os.path.isdir(path) or access.differs(path) for path, access in directories)
         return amiss or not site.is_linked(self.layout, self.default_server)
 
-    def _secrets(self, activation: Optional[vassal.Activation]) -> Optional[dict[str, str]]:
+    def _secrets(self, activation: vassal.Activation | None) -> dict[str, str] | None:
         if activation is None:
             return None
         salt = randomness.token_hex(16)
@@ -76,14 +79,27 @@ class App:
         try:
             pwd.getpwnam(layout.name)
         except KeyError:
-            run([
-                "useradd", "--system", "--user-group", "--home-dir", layout.home, "--no-create-home",
-                "--shell", "/usr/sbin/nologin", "--comment", f"Flask app {layout.name}", layout.name,
-            ])
+            run(
+                [
+                    "useradd",
+                    "--system",
+                    "--user-group",
+                    "--home-dir",
+                    layout.home,
+                    "--no-create-home",
+                    "--shell",
+                    "/usr/sbin/nologin",
+                    "--comment",
+                    f"Flask app {layout.name}",
+                    layout.name,
+                ]
+            )
         for path, access in layout.directories(group).items():
             ensure_directory(path, access)
 
-    def deploy(self, release: store.Release, environment: store.Environment, archive: str | None, uwsgi: str, exports: str) -> None:
+    def deploy(
+        self, release: store.Release, environment: store.Environment, archive: str | None, uwsgi: str, exports: str
+    ) -> None:
         """Bring a release to life. Nothing is done that is done already."""
         layout = self.layout
         self.prepare()

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pwd
 import stat
 from dataclasses import dataclass
-from typing import Optional
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Access:
 class Snapshot:
     """What stood at a path: a file's bytes or a link's target with its owner and mode, or nothing."""
 
-    content: Optional[bytes] = None
-    link: Optional[str] = None
+    content: bytes | None = None
+    link: str | None = None
     mode: int = 0
     uid: int = 0
     gid: int = 0
@@ -110,10 +110,8 @@ def link_target(path: str) -> str | None:
 
 def remove(path: str) -> None:
     """Remove a file or link that may be gone already."""
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-    except FileNotFoundError:
-        pass
 
 
 def ensure_directory(path: str, access: Access) -> bool:

@@ -10,7 +10,13 @@ import tempfile
 
 from ansible_collections.emperor.flask.plugins.module_utils import systemd
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
-from ansible_collections.emperor.flask.plugins.module_utils.files import Access, link_target, remove, replace_file, replace_link
+from ansible_collections.emperor.flask.plugins.module_utils.files import (
+    Access,
+    link_target,
+    remove,
+    replace_file,
+    replace_link,
+)
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.transaction import STATE
 
@@ -34,7 +40,9 @@ def test(layout: Layout, nginx_conf: str, default_server: bool) -> None:
             run(["nginx", "-t", "-q", "-c", os.path.join(copy, "nginx.conf")])
         except CommandFailed as error:
             said = error.output.replace(site, "its nginx.conf").replace(copy, NGINX)
-            raise Refusal(f"nginx refuses the site: {tail(said)}\nCorrect nginx_extra, or what else changed.") from error
+            raise Refusal(
+                f"nginx refuses the site: {tail(said)}\nCorrect nginx_extra, or what else changed."
+            ) from error
 
 
 def is_linked(layout: Layout, default_server: bool) -> bool:

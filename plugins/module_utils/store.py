@@ -13,10 +13,11 @@ import shutil
 import tarfile
 from dataclasses import dataclass
 
-from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, succeeds, tail
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access, replace_file
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 
+UNCHECKED = ["--invalidation-mode", "unchecked-hash"]  # a store never changes, so Python need not look whether it did
 COMPLETE = "emperor-complete"  # stands in a virtual environment that was finished: it cannot be renamed into place
 
 
@@ -54,11 +55,8 @@ def stage_code(layout: Layout, digest: str, archive: str | None, python: str) ->
     try:
         with tarfile.open(archive) as tar:
             tar.extractall(partial, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
-        compile_all = [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", partial, "-p", path, partial]
-        try:
-            run(compile_all)
-        except CommandFailed:
-            pass  # a file that cannot be compiled, such as a template, is found out when it is imported
+        # What cannot be compiled, such as a template that ends in .py, is found out when it is imported.
+        succeeds([python, "-m", "compileall", "-q", *UNCHECKED, "-s", partial, "-p", path, partial])
         _own(partial)
         os.rename(partial, path)
     except OSError as error:
@@ -79,7 +77,13 @@ def stage_venv(layout: Layout, environment: Environment, code: str) -> bool:
     shutil.rmtree(path, ignore_errors=True)
     os.mkdir(path)
     Access(0o700, layout.name, layout.name).apply(path)
-    settings = {**os.environ, "HOME": path, "TMPDIR": "/var/tmp", "PIP_NO_CACHE_DIR": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    settings = {
+        **os.environ,
+        "HOME": path,
+        "TMPDIR": "/var/tmp",
+        "PIP_NO_CACHE_DIR": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
     pip = [os.path.join(path, "bin", "python"), "-m", "pip", "install", "--no-input", "--quiet"]
     files = [part for file in environment.requirements for part in ("--requirement", file)]
     try:
@@ -91,7 +95,9 @@ def stage_venv(layout: Layout, environment: Environment, code: str) -> bool:
         _own(path)
     except CommandFailed as error:
         shutil.rmtree(path, ignore_errors=True)
-        raise Refusal(f"the packages of {', '.join(environment.requirements)} cannot be installed:\n{tail(error.output)}") from error
+        raise Refusal(
+            f"the packages of {', '.join(environment.requirements)} cannot be installed:\n{tail(error.output)}"
+        ) from error
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise

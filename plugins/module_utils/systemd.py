@@ -9,7 +9,9 @@ from ansible_collections.emperor.flask.plugins.module_utils.commands import Comm
 
 def is_ready(unit: str) -> bool:
     """Tell whether a unit is enabled and running."""
-    return succeeds(["systemctl", "is-enabled", "--quiet", unit]) and succeeds(["systemctl", "is-active", "--quiet", unit])
+    return succeeds(["systemctl", "is-enabled", "--quiet", unit]) and succeeds(
+        ["systemctl", "is-active", "--quiet", unit]
+    )
 
 
 def enable_now(unit: str) -> None:

@@ -14,7 +14,13 @@ from dataclasses import dataclass, field
 
 from ansible_collections.emperor.flask.plugins.module_utils import systemd
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
-from ansible_collections.emperor.flask.plugins.module_utils.files import Access, Snapshot, ensure_directory, remove, replace_file
+from ansible_collections.emperor.flask.plugins.module_utils.files import (
+    Access,
+    Snapshot,
+    ensure_directory,
+    remove,
+    replace_file,
+)
 
 STATE = "/var/lib/emperor-flask"
 UNITS = "/etc/systemd/system/"
@@ -74,7 +80,9 @@ class Transaction:
     service: str | None = None
 
     def __post_init__(self) -> None:
-        self.missing = [path for path, access in self.directories.items() if not os.path.isdir(path) or access.differs(path)]
+        self.missing = [
+            path for path, access in self.directories.items() if not os.path.isdir(path) or access.differs(path)
+        ]
         self.written = [file for file in self.files if file.differs()]
         listed = {file.path for file in self.files}
         dropped = [path for path in self.record.owned if path not in listed]
@@ -89,7 +97,9 @@ class Transaction:
 
     def diff(self) -> list[dict[str, str]]:
         """The changes as Ansible's diff shows them."""
-        shown = [{"before_header": path, "after_header": path, "before": "", "after": "folder\n"} for path in self.missing]
+        shown = [
+            {"before_header": path, "after_header": path, "before": "", "after": "folder\n"} for path in self.missing
+        ]
         for file in self.written:
             shown.append(_diff(file.path, Snapshot.take(file.path), file.content.decode()))
         return shown + [_diff(path, Snapshot.take(path), "") for path in self.removed]

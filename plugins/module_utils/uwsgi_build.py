@@ -8,13 +8,16 @@ holds ``COMPLETE`` once its uWSGI has answered; one without it is what a run tha
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
 
 COMPLETE = ".complete"
+CURRENT = "current"
 OLDEST = (3, 8)
 ASK_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 
@@ -46,11 +49,8 @@ class Build:
     def make(self, checksum: str) -> None:
         """Build the tree; leave nothing behind and raise Refusal with the build's last lines if that fails.
 
-        A virtual environment cannot be moved, so the tree is built in its final place. Every app's user runs what is
-        in it, whatever umask root has.
+        A virtual environment cannot be moved, so the tree is built in its final place.
         """
-        os.umask(0o022)
-        os.makedirs(self.root, exist_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
         try:
             run([self.python, "-m", "venv", self.path])
@@ -100,15 +100,42 @@ def ask_version(python: str) -> str:
     return answer
 
 
-def points_to_one(link: str, builds: list[Build]) -> bool:
-    """Tell whether a symlink names one of these trees."""
-    return os.path.islink(link) and os.path.realpath(link) in {os.path.realpath(build.path) for build in builds}
+def missing(builds: list[Build]) -> dict[str, Any]:
+    """Return the paths of the trees that are not there, and whether ``current`` names none of these trees."""
+    link = os.path.join(builds[0].root, CURRENT)
+    trees = {os.path.basename(build.path) for build in builds}
+    return {
+        "missing": [build.path for build in builds if not build.complete],
+        "relink": not (os.path.islink(link) and os.readlink(link) in trees),
+    }
 
 
-def point(link: str, build: Build) -> None:
-    """Make a symlink name this tree, without a moment in which it is missing."""
+def make(builds: list[Build], checksum: str) -> dict[str, Any]:
+    """Build what is missing and make ``current`` name one of these trees; return what was missing, and what was built.
+
+    A second run on the same host waits for the first, and then finds its trees.
+    """
+    root = builds[0].root
+    os.umask(0o022)  # every app's user runs what is in the trees
+    os.makedirs(root, exist_ok=True)
+    lock = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        state = missing(builds)
+        for build in builds:
+            if build.path in state["missing"]:
+                build.make(checksum)
+        if state["relink"]:
+            _point(os.path.join(root, CURRENT), os.path.basename(builds[0].path))
+    finally:
+        os.close(lock)
+    return {**state, "built": state["missing"]}
+
+
+def _point(link: str, target: str) -> None:
+    """Make a symlink without a moment in which it is missing."""
     beside = f"{link}.new"
     if os.path.lexists(beside):
         os.unlink(beside)
-    os.symlink(os.path.basename(build.path), beside)
+    os.symlink(target, beside)
     os.replace(beside, link)

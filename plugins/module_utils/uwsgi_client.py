@@ -54,12 +54,24 @@ def get(path: str, health: Health, timeout: float) -> tuple[int, str]:
     Raises OSError when nobody listens or ``timeout`` seconds pass, ValueError when the answer is no HTTP.
     """
     target, _, query = health.path.partition("?")
-    request = packet({
-        "REQUEST_METHOD": "GET", "REQUEST_URI": health.path, "PATH_INFO": unquote(target), "QUERY_STRING": query,
-        "SERVER_PROTOCOL": "HTTP/1.1", "SERVER_NAME": health.host, "SERVER_PORT": "80", "HTTP_HOST": health.host,
-        "REMOTE_ADDR": "127.0.0.1", "REQUEST_SCHEME": "http", "CONTENT_TYPE": "", "CONTENT_LENGTH": "",
-        "HTTP_X_FORWARDED_PROTO": "http", "HTTP_USER_AGENT": "emperor.flask",
-    })
+    request = packet(
+        {
+            "REQUEST_METHOD": "GET",
+            "REQUEST_URI": health.path,
+            "PATH_INFO": unquote(target),
+            "QUERY_STRING": query,
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "SERVER_NAME": health.host,
+            "SERVER_PORT": "80",
+            "HTTP_HOST": health.host,
+            "REMOTE_ADDR": "127.0.0.1",
+            "REQUEST_SCHEME": "http",
+            "CONTENT_TYPE": "",
+            "CONTENT_LENGTH": "",
+            "HTTP_X_FORWARDED_PROTO": "http",
+            "HTTP_USER_AGENT": "emperor.flask",
+        }
+    )
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
         connection.connect(path)

@@ -15,7 +15,13 @@ import time
 from dataclasses import dataclass
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal, tail
-from ansible_collections.emperor.flask.plugins.module_utils.files import Access, link_target, remove, replace_file, replace_link
+from ansible_collections.emperor.flask.plugins.module_utils.files import (
+    Access,
+    link_target,
+    remove,
+    replace_file,
+    replace_link,
+)
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_client import Health, get
 

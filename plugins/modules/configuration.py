@@ -93,7 +93,12 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "set": {"required": True},
-            "directories": {"type": "list", "elements": "dict", "default": [], "options": {**ACCESS, "mode": {"default": "0755"}}},
+            "directories": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {**ACCESS, "mode": {"default": "0755"}},
+            },
             "files": {
                 "type": "list",
                 "elements": "dict",
@@ -115,7 +120,9 @@ def main() -> None:
     try:
         transaction = Transaction(
             record=Record.load(params["set"]),
-            files=[File(item["path"], item["content"].encode(), _access(item), item["reload"]) for item in params["files"]],
+            files=[
+                File(item["path"], item["content"].encode(), _access(item), item["reload"]) for item in params["files"]
+            ],
             directories={item["path"]: _access(item) for item in params["directories"]},
             absent=params["absent"],
             check=params["check"],

@@ -63,15 +63,31 @@ from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_client import 
 # What the controller's half sends, not what a user writes: that is in DOCUMENTATION.
 TEXT = {"required": True}
 RENDERED = {
-    "release": TEXT, "code": TEXT, "archive": {}, "venv": TEXT, "requirements": {"type": "list", "elements": "str", "required": True},
-    "env": TEXT, "secrets": {"required": True, "no_log": True}, "uwsgi_ini": TEXT, "nginx_conf": TEXT, "uwsgi": TEXT,
+    "release": TEXT,
+    "code": TEXT,
+    "archive": {},
+    "venv": TEXT,
+    "requirements": {"type": "list", "elements": "str", "required": True},
+    "env": TEXT,
+    "secrets": {"required": True, "no_log": True},
+    "uwsgi_ini": TEXT,
+    "nginx_conf": TEXT,
+    "uwsgi": TEXT,
     "manifest": {"type": "dict", "required": True},
 }
 APP = {
-    "name": TEXT, "python": TEXT, "default_server": {"type": "bool", "required": True},
+    "name": TEXT,
+    "python": TEXT,
+    "default_server": {"type": "bool", "required": True},
     "health": {
-        "type": "dict", "required": True,
-        "options": {"path": TEXT, "status": {"type": "list", "elements": "str"}, "timeout": {"type": "int"}, "host": TEXT},
+        "type": "dict",
+        "required": True,
+        "options": {
+            "path": TEXT,
+            "status": {"type": "list", "elements": "str"},
+            "timeout": {"type": "int"},
+            "host": TEXT,
+        },
     },
     "rendered": {"type": "dict", "options": RENDERED},
 }
@@ -94,7 +110,9 @@ def main() -> None:
         try:
             _deploy(app, rendered)
         except Refusal as refusal:
-            module.fail_json(msg=f"app '{name}': {refusal}\nWhat it served before, it serves on.", changed=bool(deployed))
+            module.fail_json(
+                msg=f"app '{name}': {refusal}\nWhat it served before, it serves on.", changed=bool(deployed)
+            )
         deployed.append(name)
     module.exit_json(changed=True)
 
@@ -107,8 +125,13 @@ def _app(item: dict) -> App:
 
 def _deploy(app: App, rendered: dict) -> None:
     release = Release(
-        identity=rendered["release"], code=rendered["code"], venv=rendered["venv"], env=rendered["env"],
-        uwsgi_ini=rendered["uwsgi_ini"], nginx_conf=rendered["nginx_conf"], manifest=rendered["manifest"],
+        identity=rendered["release"],
+        code=rendered["code"],
+        venv=rendered["venv"],
+        env=rendered["env"],
+        uwsgi_ini=rendered["uwsgi_ini"],
+        nginx_conf=rendered["nginx_conf"],
+        manifest=rendered["manifest"],
     )
     environment = Environment(rendered["venv"], app.python, tuple(rendered["requirements"]))
     app.deploy(release, environment, rendered["archive"], rendered["uwsgi"], rendered["secrets"])

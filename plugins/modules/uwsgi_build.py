@@ -50,10 +50,8 @@ EXAMPLES = r"""
 RETURN = r"""
 missing: {description: Trees that were not there when the module began., type: list, elements: str, returned: success}
 relink: {description: Whether C(<root>/current) named none of these trees., type: bool, returned: success}
-built: {description: Trees that were built., type: list, elements: str, returned: success}
+built: {description: Trees that were built., type: list, elements: str, returned: not in check mode}
 """
-
-import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.emperor.flask.plugins.module_utils import uwsgi_build
@@ -71,23 +69,14 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    root, built = module.params["root"], []
-    current = os.path.join(root, "current")
     try:
-        builds = uwsgi_build.plan(root, module.params["version"], module.params["pythons"])
-        missing = [build for build in builds if not build.complete]
-        relink = not uwsgi_build.points_to_one(current, builds)
-        if not module.check_mode:
-            for build in missing:
-                build.make(module.params["checksum"])
-                built.append(build.path)
-            if relink:
-                uwsgi_build.point(current, builds[0])
+        builds = uwsgi_build.plan(module.params["root"], module.params["version"], module.params["pythons"])
+        result = (
+            uwsgi_build.missing(builds) if module.check_mode else uwsgi_build.make(builds, module.params["checksum"])
+        )
     except Refusal as refusal:
-        module.fail_json(msg=str(refusal), built=built)
-    module.exit_json(
-        changed=bool(missing) or relink, missing=[build.path for build in missing], relink=relink, built=built
-    )
+        module.fail_json(msg=str(refusal))
+    module.exit_json(changed=bool(result["missing"]) or result["relink"], **result)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils import spec
 App = dict[str, Any]
 
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
+RESERVED = {"default": "the packaged default site's", "nginx": "nginx.org's account's"}
 NAME_LENGTH = 32  # useradd(8) refuses longer ones
 MODULE = re.compile(r"[A-Za-z_]\w*(\.\w+)*(:[A-Za-z_]\w*(\(\))?)?")
 SERVER_NAME = re.compile(r"[^\s;{}'\"]+")
@@ -92,6 +93,8 @@ def _check_names(app: App) -> Iterator[str]:
         yield f"name '{name}' must be a small letter followed by small letters, digits, '_' or '-'; it is also a Unix user and a folder"
     if len(name) > NAME_LENGTH:
         yield f"name '{name}' has {len(name)} characters; a Unix user may have {NAME_LENGTH}, so shorten it"
+    if name in RESERVED:
+        yield f"name '{name}' is {RESERVED[name]} name; choose another"
     if not MODULE.fullmatch(app["module"]):
         yield f"module '{app['module']}' must be like 'package.module:app', or 'package:create_app()' to call a factory"
     for server_name in app["server_names"]:

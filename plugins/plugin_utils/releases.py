@@ -67,8 +67,13 @@ class Rendered:
     def manifest(self) -> dict[str, Any]:
         """What the release was made of, for people and for later runs."""
         return {
-            "schema": SCHEMA, "app": self.app["name"], "module": self.app["module"], "code": self.stage.code, "venv": self.stage.venv,
-            "python": self.python, "uwsgi": self.uwsgi,
+            "schema": SCHEMA,
+            "app": self.app["name"],
+            "module": self.app["module"],
+            "code": self.stage.code,
+            "venv": self.stage.venv,
+            "python": self.python,
+            "uwsgi": self.uwsgi,
             "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.files().items()},
         }
 
@@ -84,22 +89,38 @@ class Rendered:
     def is_live(self, seen: dict[str, Any]) -> bool:
         """Tell whether a host serves this release with these secrets, healthy, everything in its place."""
         return (
-            seen["release"] == self.identity and seen["healthy"] and seen["in_place"]
+            seen["release"] == self.identity
+            and seen["healthy"]
+            and seen["in_place"]
             and keyed_digest(seen["secrets"]["salt"], self.secrets) == seen["secrets"]["digest"]
         )
 
     def diff(self, seen: dict[str, Any]) -> list[dict[str, str]]:
         """What changes for the app, as Ansible's diff shows it; the code by its digest, the secrets not at all."""
         name = self.app["name"]
-        return [{
-            "before_header": f"{name}: {file}", "after_header": f"{name}: {file}", "before": seen["files"][file], "after": text,
-        } for file, text in self.files().items() if seen["files"][file] != text]
+        return [
+            {
+                "before_header": f"{name}: {file}",
+                "after_header": f"{name}: {file}",
+                "before": seen["files"][file],
+                "after": text,
+            }
+            for file, text in self.files().items()
+            if seen["files"][file] != text
+        ]
 
     def request(self) -> dict[str, Any]:
         """What the module is told of the release."""
         return {
-            "release": self.identity, "code": self.stage.code, "venv": self.stage.venv, "requirements": self.stage.requirements,
-            "env": self.env, "secrets": self.secrets, "uwsgi_ini": self.uwsgi_ini, "nginx_conf": self.nginx_conf, "uwsgi": self.uwsgi,
+            "release": self.identity,
+            "code": self.stage.code,
+            "venv": self.stage.venv,
+            "requirements": self.stage.requirements,
+            "env": self.env,
+            "secrets": self.secrets,
+            "uwsgi_ini": self.uwsgi_ini,
+            "nginx_conf": self.nginx_conf,
+            "uwsgi": self.uwsgi,
             "manifest": self.manifest,
         }
 

@@ -42,5 +42,5 @@ def _read(source: Path, file: str, seen: frozenset[str] = frozenset()) -> dict[s
     for line in text.splitlines():
         include = INCLUDE.match(line)
         if include:
-            texts.update(_read(source, str((Path(file).parent / include.group(1))), seen | {file}))
+            texts.update(_read(source, str(Path(file).parent / include.group(1)), seen | {file}))
     return texts

@@ -72,7 +72,11 @@ def _git_files(folder: Path) -> list[str]:
 def _all_files(folder: Path) -> list[str]:
     found = []
     for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name not in LEFT_BEHIND and not os.path.exists(os.path.join(parent, name, "pyvenv.cfg"))]
+        folders[:] = [
+            name
+            for name in folders
+            if name not in LEFT_BEHIND and not os.path.exists(os.path.join(parent, name, "pyvenv.cfg"))
+        ]
         links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
         found += [os.path.relpath(os.path.join(parent, name), folder) for name in [*files, *links]]
     return found
@@ -84,6 +88,8 @@ def _check(folder: Path, name: str) -> None:
         if os.path.isabs(os.readlink(path)) or not path.resolve().is_relative_to(folder):
             raise Refusal(f"source.path: the link {path} leads out of the source; replace it by the file")
     elif path.is_dir():
-        raise Refusal(f"source.path: {path} is a git repository of its own (a submodule?), which source.path cannot ship; name it apart")
+        raise Refusal(
+            f"source.path: {path} is a git repository of its own (a submodule?), which source.path cannot ship; name it apart"
+        )
     elif not path.is_file():
         raise Refusal(f"source.path: {path} is neither file nor link; remove it or let git ignore it")

@@ -9,14 +9,10 @@ from typing import Any
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins import loader as plugins
 from ansible.template import Templar
-from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible_collections.emperor.flask.plugins.plugin_utils import rendering
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
-
-if AnsibleCollectionConfig.collection_finder is None:
-    plugins.init_plugin_loader([str(ROOT / ".ansible/collections")])
 
 
 def render(role: str, template: str, **facts: Any) -> str:

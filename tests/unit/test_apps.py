@@ -53,6 +53,7 @@ def test_a_relative_source_starts_from_the_inventory():
         ({"name": "Shop"}, ["name 'Shop'", "small letter"]),
         ({"name": "shop.eu"}, ["name 'shop.eu'", "small letters, digits, '_' or '-'"]),
         ({"name": "s" * 33}, ["33 characters", "32", "shorten it"]),
+        ({"name": "default"}, ["name 'default'", "choose another"]),
         ({"module": "hello world"}, ["module 'hello world'", "package.module:app"]),
         ({"server_names": ["a b"]}, ["server_names", "'a b'", "one host name per entry"]),
         ({"processes": 0}, ["processes is 0", "at least 1"]),

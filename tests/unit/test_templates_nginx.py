@@ -37,14 +37,15 @@ HOSTS = {
 }
 HOST = HOSTS["Debian 13 with IPv6"]
 
-# First version of every directive in use, from nginx's documentation; "0" is older than anything that is still shipped.
-SINCE = dict.fromkeys(
-    """access_log charset client_max_body_size default_type error_log events gzip gzip_types gzip_vary http include
-    keepalive_timeout listen location log_format map pid return root sendfile server server_name server_names_hash_bucket_size
-    server_names_hash_max_size server_tokens tcp_nopush try_files types_hash_max_size user uwsgi_connect_timeout uwsgi_next_upstream
-    uwsgi_param uwsgi_pass uwsgi_read_timeout uwsgi_send_timeout worker_connections worker_processes worker_rlimit_nofile""".split(),
-    "0",
-) | {"absolute_redirect": "1.11.8"}
+# The directives in use, and the first version of those that are younger than anything still shipped (nginx's documentation).
+OLD = """
+access_log charset client_max_body_size default_type error_log events gzip gzip_types gzip_vary http include keepalive_timeout
+listen location log_format map pid return root sendfile server server_name server_names_hash_bucket_size
+server_names_hash_max_size server_tokens tcp_nopush try_files types_hash_max_size user uwsgi_connect_timeout
+uwsgi_next_upstream uwsgi_param uwsgi_pass uwsgi_read_timeout uwsgi_send_timeout worker_connections worker_processes
+worker_rlimit_nofile
+"""
+SINCE = dict.fromkeys(OLD.split(), "0") | {"absolute_redirect": "1.11.8"}
 
 every_host = pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
 with_and_without_greeting = pytest.mark.parametrize("greeting", [True, False], ids=["greeting", "no greeting"])

@@ -1,0 +1,7 @@
+"""Lets tests import the checkout as emperor.flask, through Ansible's own loader (the link comes from `make setup`)."""
+
+from pathlib import Path
+
+from ansible.plugins.loader import init_plugin_loader
+
+init_plugin_loader([str(Path(__file__).parents[2] / ".ansible/collections")])

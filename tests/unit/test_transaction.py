@@ -1,0 +1,182 @@
+"""Whatever fails at whatever point, the files are as before or as asked for, and a reload that is owed is not lost."""
+
+import grp
+import os
+import pwd
+
+import pytest
+from ansible_collections.emperor.flask.plugins.module_utils import transaction as module
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.files import Access, Snapshot
+from ansible_collections.emperor.flask.plugins.module_utils.transaction import File, Record, Transaction
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+ME = Access(0o644, pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name)
+
+
+class Systemd:
+    """Stands in for the machine's systemd, whose services a unit test must not touch."""
+
+    def __init__(self, ready=True, broken=False):
+        self.ready, self.broken, self.calls = ready, broken, []
+
+    def is_ready(self, unit):
+        return self.ready
+
+    def reload(self, unit):
+        self.calls.append("reload")
+        if self.broken:
+            raise Refusal(f"{unit} does not start")
+
+    def try_reload(self, unit):
+        self.calls.append("try_reload")
+
+    def daemon_reload(self):
+        self.calls.append("daemon_reload")
+
+    def enable_now(self, unit):
+        self.calls.append("enable_now")
+
+
+@pytest.fixture
+def systemd(monkeypatch):
+    fake = Systemd()
+    monkeypatch.setattr(module, "systemd", fake)
+    return fake
+
+
+@pytest.fixture
+def save(monkeypatch):
+    """Records are root's on a host; here they are ours."""
+    monkeypatch.setattr(module, "Access", lambda mode: Access(mode, ME.owner, ME.group))
+
+
+def make(tmp_path, files, **options):
+    """A transaction over ``files`` (name to content) of one folder."""
+    wanted = [File(str(tmp_path / name), content, ME) for name, content in files.items()]
+    return Transaction(Record.load("set", str(tmp_path / "state")), wanted, **options)
+
+
+def read(tmp_path):
+    """Every file of the folder with its content."""
+    return {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+
+
+def test_files_are_written_once_and_the_service_reloads_once(tmp_path, systemd, save):
+    make(tmp_path, {"a": b"1"}, service="nginx").apply()
+    assert (read(tmp_path), systemd.calls) == ({"a": b"1"}, ["reload"])
+    again = make(tmp_path, {"a": b"1"}, service="nginx")
+    assert (again.changed, again.diff()) == (False, [])
+    again.apply()
+    assert systemd.calls == ["reload"]
+
+
+def test_a_file_the_service_does_not_read_reloads_nothing(tmp_path, systemd, save):
+    file = File(str(tmp_path / "logrotate"), b"1", ME, reload=False)
+    Transaction(Record.load("set", str(tmp_path / "state")), [file], service="nginx").apply()
+    assert systemd.calls == []
+
+
+def test_a_file_that_is_no_longer_listed_goes_and_a_strangers_stays(tmp_path, systemd, save):
+    make(tmp_path, {"a": b"1", "b": b"2"}).apply()
+    (tmp_path / "stranger").write_bytes(b"3")
+    second = make(tmp_path, {"a": b"1"})
+    assert second.removed == [str(tmp_path / "b")]
+    second.apply()
+    assert read(tmp_path) == {"a": b"1", "stranger": b"3"}
+
+
+def test_a_failed_check_puts_everything_back_and_says_why(tmp_path, systemd, save):
+    make(tmp_path, {"a": b"1", "b": b"2"}).apply()
+    bad = make(tmp_path, {"a": b"changed", "new": b"3"}, check=["sh", "-c", "echo line 7 is wrong; exit 1"])
+    with pytest.raises(Refusal, match="line 7 is wrong"):
+        bad.apply()
+    assert read(tmp_path) == {"a": b"1", "b": b"2"}
+    assert Record.load("set", str(tmp_path / "state")).owned == [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert systemd.calls == []
+
+
+def test_a_service_that_does_not_start_gets_its_old_files_back(tmp_path, systemd, save):
+    make(tmp_path, {"a": b"1"}, service="nginx").apply()
+    systemd.broken = True
+    with pytest.raises(Refusal, match="does not start"):
+        make(tmp_path, {"a": b"2"}, service="nginx").apply()
+    assert read(tmp_path) == {"a": b"1"}
+    assert systemd.calls[-1] == "try_reload"
+
+
+def test_a_run_that_died_before_the_reload_is_finished_by_the_next(tmp_path, systemd, save, monkeypatch):
+    dying = make(tmp_path, {"a": b"1"}, service="nginx")
+    monkeypatch.setattr(Transaction, "_serve", lambda self: os._exit(9))
+    pid = os.fork()
+    if pid == 0:
+        dying.apply()
+    os.waitpid(pid, 0)
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "systemd", systemd)
+    monkeypatch.setattr(module, "Access", lambda mode: Access(mode, ME.owner, ME.group))
+    assert read(tmp_path) == {"a": b"1"}
+    second = make(tmp_path, {"a": b"1"}, service="nginx")
+    assert second.changed
+    second.apply()
+    assert systemd.calls == ["reload"]
+    assert not make(tmp_path, {"a": b"1"}, service="nginx").changed
+
+
+def test_a_broken_tree_is_refused_even_when_nothing_changes(tmp_path, systemd, save):
+    make(tmp_path, {"a": b"1"}).apply()
+    with pytest.raises(Refusal):
+        make(tmp_path, {"a": b"1"}, check=["false"]).apply()
+
+
+def test_a_stopped_service_is_started(tmp_path, systemd, save):
+    make(tmp_path, {"a": b"1"}, service="nginx").apply()
+    systemd.ready = False
+    stopped = make(tmp_path, {"a": b"1"}, service="nginx")
+    assert stopped.changed
+    stopped.apply()
+    assert systemd.calls[-1] == "enable_now"
+
+
+NAMES = st.dictionaries(st.sampled_from("abcdef"), st.binary(max_size=8), max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(before=NAMES, after=NAMES, point=st.integers(0, 20))
+def test_whatever_fails_the_folder_is_as_before_or_as_asked_for(tmp_path_factory, before, after, point):
+    tmp_path = tmp_path_factory.mktemp("set")
+    steps = iter(range(100))
+
+    def perhaps(real):
+        def step(*arguments):
+            if next(steps) == point:
+                raise OSError("no space left on device")
+            return real(*arguments)
+
+        return step
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "Access", lambda mode: Access(mode, ME.owner, ME.group))
+        make(tmp_path, before).apply()
+        change = make(tmp_path, after)
+        with pytest.MonkeyPatch.context() as failing:
+            failing.setattr(module, "replace_file", perhaps(module.replace_file))
+            failing.setattr(module, "remove", perhaps(module.remove))
+            failing.setattr(Transaction, "test", perhaps(Transaction.test))
+            try:
+                change.apply()
+            except OSError:
+                assert read(tmp_path) in (before, after)
+            else:
+                assert read(tmp_path) == after
+        make(tmp_path, after).apply()
+        assert read(tmp_path) == after
+
+
+def test_a_link_in_the_place_of_a_file_is_put_back_as_a_link(tmp_path):
+    (tmp_path / "link").symlink_to("elsewhere")
+    snapshot = Snapshot.take(str(tmp_path / "link"))
+    (tmp_path / "link").unlink()
+    snapshot.restore(str(tmp_path / "link"))
+    assert os.readlink(tmp_path / "link") == "elsewhere"
