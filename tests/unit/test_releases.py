@@ -1,0 +1,82 @@
+"""What identifies a release, and when a host is left alone."""
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.emperor.flask.plugins.module_utils.engine import keyed_digest
+from ansible_collections.emperor.flask.plugins.plugin_utils import apps
+from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered, Stage
+
+DEMOAPP = Path(__file__).parents[2] / "examples/demoapp"
+SALT = "00" * 16
+
+
+def release(python="3.13", uwsgi="/opt/uwsgi/2.0.31-python3.13/bin/uwsgi", ini="[uwsgi]", conf="server {}", **changes):
+    """A release of the demo's app, but for the changes."""
+    entry = {"name": "shop", "module": "hello:app", "source": {"path": str(DEMOAPP)}, **changes}
+    app, mistakes = apps.prepare(entry, Path("/"))
+    assert mistakes == []
+    return Rendered(Stage.read(app, python), app, python, uwsgi, ini, conf)
+
+
+def seen(live, **changes):
+    """A host that serves this release."""
+    secrets = {"salt": SALT, "digest": keyed_digest(SALT, live.secrets)}
+    state = {"release": live.identity, "healthy": True, "in_place": True, "secrets": secrets, "files": live.files()}
+    return {**state, **changes}
+
+
+def test_the_id_is_the_same_every_time():
+    assert release().identity == release().identity
+    assert len(release().identity) == 12
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"python": "3.14"},
+        {"uwsgi": "/opt/uwsgi/2.0.32-python3.13/bin/uwsgi"},
+        {"ini": "[uwsgi]\nthreads = 2"},
+        {"conf": "server { }"},
+        {"env": {"A": "1"}},
+        {"module": "hello:other"},
+    ],
+    ids=str,
+)
+def test_whatever_is_part_of_a_release_makes_another(changes):
+    assert release(**changes).identity != release().identity
+
+
+def test_code_makes_another_release(tmp_path):
+    (tmp_path / "hello.py").write_text("app = 1\n")
+    first = release(source={"path": str(tmp_path)}).identity
+    (tmp_path / "hello.py").write_text("app = 2\n")
+    assert release(source={"path": str(tmp_path)}).identity != first
+
+
+def test_secrets_are_not_part_of_a_release_but_a_host_with_others_is_not_left_alone():
+    plain, secret = release(), release(secrets={"KEY": "s3cret"})
+    assert plain.identity == secret.identity
+    assert not secret.is_live(seen(plain))
+
+
+@pytest.mark.parametrize("changes", [{"release": None}, {"release": "other"}, {"healthy": False}, {"in_place": False}])
+def test_a_host_is_left_alone_only_if_everything_is_right(changes):
+    assert release().is_live(seen(release()))
+    assert not release().is_live(seen(release(), **changes))
+
+
+def test_a_diff_shows_what_changes_and_no_secret():
+    before, after = release(), release(env={"A": "1"}, secrets={"KEY": "s3cret"})
+    (part,) = after.diff(seen(before))
+    assert part["before"] == "export FLASK_APP='hello:app'\n"
+    assert part["after"] == "export FLASK_APP='hello:app'\nexport A='1'\n"
+    assert "s3cret" not in str(after.diff(seen(before)))
+    assert "s3cret" not in str(after.manifest)
+
+
+def test_a_src_folder_can_be_imported_from(tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/shop.py").write_text("app = 1\n")
+    assert release(source={"path": str(tmp_path)}).stage.pythonpath == ["", "src"]
+    assert release().stage.pythonpath == [""]

@@ -1,0 +1,91 @@
+"""The stores: once per content, complete or not there. (Owners and modes are the host tests' matter: only root can give them.)"""
+
+import json
+import os
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from ansible_collections.emperor.flask.plugins.module_utils import store
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.files import Access
+from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+
+RELEASE = store.Release("0123456789ab", "c0de", "5e5e", "export A='1'\n", "[uwsgi]\n", "server {}\n", {"schema": 1})
+
+
+@pytest.fixture
+def layout(tmp_path, monkeypatch):
+    monkeypatch.setattr(Access, "apply", lambda self, path: os.chmod(path, self.mode))
+    monkeypatch.setattr(os, "chown", lambda *arguments, **options: None)
+    monkeypatch.setattr(store, "run", lambda argv, cwd=None, env=None, user=None: run(argv, cwd=cwd, env=env))
+    run = store.run
+    layout = Layout("shop", str(tmp_path))
+    for folder in ("code", "venvs", "releases"):
+        (tmp_path / "var/www/shop" / folder).mkdir(parents=True)
+    return layout
+
+
+@pytest.fixture
+def archive(tmp_path):
+    code = tmp_path / "hello.py"
+    code.write_text("app = 1\n")
+    code.chmod(0o600)
+    with tarfile.open(tmp_path / "code.tar.gz", "w:gz") as tar:
+        tar.add(code, "hello.py")
+        tar.add(code, "broken.py")
+    return str(tmp_path / "code.tar.gz")
+
+
+def listed(path):
+    return sorted(entry.name for entry in Path(path).iterdir())
+
+
+def test_code_is_unpacked_compiled_and_readable_once(layout, archive):
+    assert store.stage_code(layout, "c0de", archive, sys.executable)
+    code = Path(layout.code("c0de"))
+    assert listed(code) == ["__pycache__", "broken.py", "hello.py"]
+    assert (code / "hello.py").stat().st_mode & 0o777 == 0o644
+    assert not store.stage_code(layout, "c0de", None, sys.executable)
+
+
+def test_code_that_cannot_be_unpacked_leaves_nothing(layout, tmp_path):
+    (tmp_path / "half.tar.gz").write_bytes(b"no archive")
+    with pytest.raises((Refusal, tarfile.TarError)):
+        store.stage_code(layout, "c0de", str(tmp_path / "half.tar.gz"), sys.executable)
+    assert listed(Path(layout.code("x")).parent) == []
+
+
+def test_what_died_half_way_is_made_anew(layout, archive):
+    half = Path(layout.code("c0de") + ".partial")
+    half.mkdir()
+    (half / "leftover").write_text("")
+    store.stage_code(layout, "c0de", archive, sys.executable)
+    assert "leftover" not in listed(layout.code("c0de"))
+
+
+def test_a_virtual_environment_is_complete_or_not_there(layout, archive, tmp_path):
+    store.stage_code(layout, "c0de", archive, sys.executable)
+    environment = store.Environment("5e5e", sys.executable, ())
+    os.mkdir(layout.venv("5e5e"))
+    assert store.stage_venv(layout, environment, "c0de")
+    assert (Path(layout.venv("5e5e")) / "bin/python").exists()
+    assert not store.stage_venv(layout, environment, "c0de")
+
+
+def test_packages_that_cannot_be_had_leave_nothing_and_are_named(layout, archive):
+    store.stage_code(layout, "c0de", archive, sys.executable)
+    environment = store.Environment("5e5e", sys.executable, ("no-such-requirements.txt",))
+    with pytest.raises(Refusal, match=r"packages of no-such-requirements.txt cannot be installed"):
+        store.stage_venv(layout, environment, "c0de")
+    assert not os.path.exists(layout.venv("5e5e"))
+
+
+def test_a_release_is_written_once(layout):
+    assert store.make_release(layout, RELEASE)
+    folder = Path(layout.release(RELEASE.identity))
+    assert listed(folder) == ["code", "env", "manifest.json", "nginx.conf", "uwsgi.ini", "venv"]
+    assert os.readlink(folder / "code") == "../../code/c0de"
+    assert json.loads((folder / "manifest.json").read_text()) == {"schema": 1}
+    assert not store.make_release(layout, RELEASE)
