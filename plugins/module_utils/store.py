@@ -59,7 +59,7 @@ def stage_code(layout: Layout, digest: str, archive: str | None, python: str) ->
         succeeds([python, "-m", "compileall", "-q", *UNCHECKED, "-s", partial, "-p", path, partial])
         _own(partial)
         os.rename(partial, path)
-    except OSError as error:
+    except (OSError, tarfile.TarError) as error:
         raise Refusal(f"the code cannot be unpacked to {path}: {error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -95,9 +95,8 @@ def stage_venv(layout: Layout, environment: Environment, code: str) -> bool:
         _own(path)
     except CommandFailed as error:
         shutil.rmtree(path, ignore_errors=True)
-        raise Refusal(
-            f"the packages of {', '.join(environment.requirements)} cannot be installed:\n{tail(error.output)}"
-        ) from error
+        source = f" with {', '.join(environment.requirements)}" if environment.requirements else ""
+        raise Refusal(f"the virtual environment cannot be made{source}:\n{tail(error.output)}") from error
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise

@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.emperor.flask.plugins.module_utils import store
+from ansible_collections.emperor.flask.plugins.module_utils import commands, store
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
@@ -19,8 +19,7 @@ RELEASE = store.Release("0123456789ab", "c0de", "5e5e", "export A='1'\n", "[uwsg
 def layout(tmp_path, monkeypatch):
     monkeypatch.setattr(Access, "apply", lambda self, path: os.chmod(path, self.mode))
     monkeypatch.setattr(os, "chown", lambda *arguments, **options: None)
-    monkeypatch.setattr(store, "run", lambda argv, cwd=None, env=None, user=None: run(argv, cwd=cwd, env=env))
-    run = store.run
+    monkeypatch.setattr(store, "run", lambda argv, cwd=None, env=None, user=None: commands.run(argv, cwd=cwd, env=env))
     layout = Layout("shop", str(tmp_path))
     for folder in ("code", "venvs", "releases"):
         (tmp_path / "var/www/shop" / folder).mkdir(parents=True)
@@ -52,7 +51,7 @@ def test_code_is_unpacked_compiled_and_readable_once(layout, archive):
 
 def test_code_that_cannot_be_unpacked_leaves_nothing(layout, tmp_path):
     (tmp_path / "half.tar.gz").write_bytes(b"no archive")
-    with pytest.raises((Refusal, tarfile.TarError)):
+    with pytest.raises(Refusal, match="cannot be unpacked"):
         store.stage_code(layout, "c0de", str(tmp_path / "half.tar.gz"), sys.executable)
     assert listed(Path(layout.code("x")).parent) == []
 
@@ -77,7 +76,7 @@ def test_a_virtual_environment_is_complete_or_not_there(layout, archive, tmp_pat
 def test_packages_that_cannot_be_had_leave_nothing_and_are_named(layout, archive):
     store.stage_code(layout, "c0de", archive, sys.executable)
     environment = store.Environment("5e5e", sys.executable, ("no-such-requirements.txt",))
-    with pytest.raises(Refusal, match=r"packages of no-such-requirements.txt cannot be installed"):
+    with pytest.raises(Refusal, match=r"cannot be made with no-such-requirements.txt"):
         store.stage_venv(layout, environment, "c0de")
     assert not os.path.exists(layout.venv("5e5e"))
 
