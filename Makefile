@@ -33,10 +33,13 @@ molecule: setup ## Run every Molecule scenario on Debian 12, Debian 13 and a Deb
 molecule-ubuntu: setup ## Run the default scenario on Ubuntu 22.04, 24.04 and 26.04, where a container registry answers
 	@scripts/molecule-ubuntu.sh
 
-test: setup ## Run lint, unit and both molecule targets; ends with the counts
+readme: setup ## Type README's commands in a fresh clone; takes the demo's host away
+	pytest tests/readme
+
+test: setup ## Run lint, unit, both molecule targets and readme; ends with the counts
 	@scripts/test.sh
 
 clean: demo-clean ## Take away the demo's host, .venv and everything else that was generated
 	rm -rf .venv .ansible .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo demo-clean lint unit molecule molecule-ubuntu test clean
+.PHONY: help setup demo demo-clean lint unit molecule molecule-ubuntu readme test clean

@@ -13,7 +13,7 @@ summarize() {
 }
 trap summarize EXIT
 
-for target in lint unit molecule molecule-ubuntu; do
+for target in lint unit molecule molecule-ubuntu readme; do
     echo "== $target ==" | tee -a "$log"
     make --no-print-directory "$target" 2>&1 | tee -a "$log"
 done

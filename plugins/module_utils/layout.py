@@ -32,7 +32,7 @@ class Layout:
 
     @property
     def logs(self) -> str:
-        """The folder of its logs: a folder of its own, so that a rotated file can be made anew."""
+        """The folder of its logs: of its own, so that a rotated file can be made anew; set-group-ID, so that adm reads it."""
         return self._at("var/log/uwsgi", self.name)
 
     @property
@@ -110,5 +110,5 @@ class Layout:
             os.path.join(self.home, "shared"): Access(0o750, app, app),
             self.run: Access(0o2750, app, nginx_group),
             self.vassals: inside,
-            self.logs: Access(0o750, app, "adm"),
+            self.logs: Access(0o2750, app, "adm"),
         }

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
+from ansible_collections.emperor.flask.plugins.module_utils.files import replace_link
+from ansible_collections.emperor.flask.plugins.module_utils.host import python_version
 
 COMPLETE = ".complete"
 CURRENT = "current"
 OLDEST = (3, 8)
-ASK_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,9 @@ def plan(root: str, version: str, pythons: list[str]) -> list[Build]:
 
 def ask_version(python: str) -> str:
     """Return an interpreter's X.Y; raise Refusal if it is missing or too old."""
-    try:
-        answer = run([python, "-c", ASK_VERSION]).strip()
-    except CommandFailed as error:
-        raise Refusal(f"the interpreter '{python}' does not run: {tail(error.output)}") from error
+    answer = python_version(python)
+    if answer is None:
+        raise Refusal(f"the interpreter '{python}' does not run; install it or name another")
     if tuple(int(part) for part in answer.split(".")) < OLDEST:
         raise Refusal(f"the interpreter '{python}' is Python {answer}; needed is {'.'.join(map(str, OLDEST))} or newer")
     return answer
@@ -126,16 +126,7 @@ def make(builds: list[Build], checksum: str) -> dict[str, Any]:
             if build.path in state["missing"]:
                 build.make(checksum)
         if state["relink"]:
-            _point(os.path.join(root, CURRENT), os.path.basename(builds[0].path))
+            replace_link(os.path.join(root, CURRENT), os.path.basename(builds[0].path))
     finally:
         os.close(lock)
     return {**state, "built": state["missing"]}
-
-
-def _point(link: str, target: str) -> None:
-    """Make a symlink without a moment in which it is missing."""
-    beside = f"{link}.new"
-    if os.path.lexists(beside):
-        os.unlink(beside)
-    os.symlink(target, beside)
-    os.replace(beside, link)

@@ -63,6 +63,14 @@ def main_pid(host):
     return main_pid
 
 
+def eventually(condition):
+    """Return once the condition holds; fail when it does not within the time a host may take to heal."""
+    deadline = time.monotonic() + HEALING
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {HEALING} seconds"
+        time.sleep(0.2)
+
+
 def docker(*arguments):
     """Run a docker command on the machine the hosts live on."""
     subprocess.run(["docker", *arguments], check=True, capture_output=True)

@@ -1,7 +1,5 @@
 """The tutorial's milestones, asked over HTTP."""
 
-import pytest
-
 HELLO = (200, "Hello World!")
 
 
@@ -50,8 +48,6 @@ def test_nginx_says_502_while_the_vassal_is_away(door, host):
     door.wait_for(HELLO)
 
 
-def test_ipv6_is_served_where_the_host_has_it(host):
-    if not host.file("/proc/net/if_inet6").exists:
-        pytest.skip("this host has no IPv6")
+def test_ipv6_is_served(host):
     answer = host.run("curl --silent --max-time 10 --globoff --header 'Host: demoapp.test' 'http://[::1]/'")
     assert answer.stdout == "Hello World!"

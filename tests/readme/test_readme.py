@@ -28,7 +28,8 @@ def clone(tmp_path_factory):
 
 def typed(command, folder):
     """What a command prints; a failure shows it."""
-    environment = {**os.environ, "PATH": os.environ["PATH"].replace(f"{ROOT}/.venv/bin:", "")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    environment["PATH"] = environment["PATH"].replace(f"{ROOT}/.venv/bin:", "")
     done = subprocess.run(
         command, shell=True, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

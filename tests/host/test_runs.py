@@ -1,0 +1,113 @@
+"""Runs against hosts that serve already: a change is served, a mistake changes nothing and says what to do.
+
+They are typed in the stranger's folder that molecule/default/side_effect.yml made, against all hosts at once.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "stranger"
+APP = {
+    "name": "notes",
+    "module": "notes:create_app()",
+    "source": {"path": "../notes"},
+    "server_names": ["notes.example.com"],
+    "env": {"NOTES_DATABASE": "sqlite:////var/www/notes/shared/notes.db"},
+}
+
+
+def play(**changes):
+    """Run the apps' part of the site with a changed app; return exit status, output without wrapping, and the recaps."""
+    environment = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(FOLDER / "collections"),
+        "ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"),
+        "ANSIBLE_NOCOLOR": "1",
+    }
+    argv = ["ansible-playbook", "-i", "inventory", "emperor.flask.site", "--tags", "flask_app", "-e"]
+    done = subprocess.run(
+        [*argv, json.dumps({"flask_apps": [{**APP, **changes}]})],
+        cwd=FOLDER,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    return done.returncode, done.stdout + done.stderr, re.findall(r"changed=(\d+)", done.stdout)
+
+
+def hosts():
+    """The scenario's hosts."""
+    return re.findall(r"^    (emperor-\S+):", (FOLDER / "inventory/hosts.yml").read_text(), re.MULTILINE)
+
+
+def on_each(command):
+    """What a command prints, host by host."""
+    return [
+        subprocess.run(["docker", "exec", host, "sh", "-c", command], capture_output=True, text=True, check=True).stdout
+        for host in hosts()
+    ]
+
+
+def state():
+    """Everything of the app that a failed run must leave as it was, and an answer."""
+    listing = "cd /var/www/notes && find . -maxdepth 2 -printf '%p %l\\n' | sort; ls /etc/uwsgi/vassals/notes /etc/nginx/conf.d"
+    return on_each(
+        f"{listing}; curl --silent --output /dev/null --write-out '%{{http_code}}' -H 'Host: notes.example.com' http://127.0.0.1/"
+    )
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """A copy of the app that cannot be imported."""
+    shutil.copytree(FOLDER / "notes", tmp_path / "notes")
+    module = tmp_path / "notes/src/notes/__init__.py"
+    module.write_text(module.read_text() + "\nraise RuntimeError('the database is on fire')\n")
+    return {"path": str(tmp_path / "notes")}
+
+
+MISTAKES = {
+    "a misspelt key": ({"server_name": []}, ["app 'notes': unknown key 'server_name'", "did you mean 'server_names'?"]),
+    "a source that is not there": ({"source": {"path": "nowhere"}}, ["app 'notes'", f"{FOLDER}/inventory/nowhere"]),
+    "an account of the host's": ({"name": "mail"}, ["app 'mail'", "account of the host's own", "choose another name"]),
+    "a python that is not there": ({"python": "/opt/python9"}, ["app 'notes'", "'/opt/python9'", "install it"]),
+    "a directive misspelt": (
+        {"nginx_extra": "servr_tokens off;"},
+        ["app 'notes'", 'unknown directive "servr_tokens"', "nginx_extra"],
+    ),
+    "an option misspelt": ({"vassal_extra": {"threds": 3}, "health": {"timeout": 8}}, ["app 'notes'", "threds"]),
+}
+
+
+@pytest.mark.parametrize(("changes", "words"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_changes_nothing_and_says_what_to_do(changes, words):
+    before = state()
+    status, output, changed = play(**changes)
+    assert status != 0
+    assert [word for word in words if word not in output] == [], output
+    assert set(changed) == {"0"}, output
+    assert state() == before
+
+
+def test_a_release_that_cannot_be_imported_is_red_and_the_old_one_serves_on(broken):
+    before = state()
+    status, output, _ = play(source=broken, health={"timeout": 8})
+    assert status != 0
+    assert "RuntimeError: the database is on fire" in output
+    assert "What it served before, it serves on." in output
+    assert state() == before
+
+
+def test_changed_code_is_served_after_the_next_run():
+    module = FOLDER / "notes/src/notes/__init__.py"
+    module.write_text(module.read_text().replace("return app\n", 'app.get("/new")(lambda: "new")\n    return app\n'))
+    status, output, changed = play()
+    assert (status, set(changed)) == (0, {"1"}), output
+    asked = "curl --silent -H 'Host: notes.example.com' http://127.0.0.1/new"
+    assert on_each(asked) == ["new"] * len(hosts())
+    assert set(play()[2]) == {"0"}
