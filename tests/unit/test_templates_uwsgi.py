@@ -1,0 +1,75 @@
+"""The files of the Emperors and of a vassal, rendered; what they do is the host tests' matter."""
+
+import configparser
+
+import pytest
+from render import ROLES, render
+
+APP = {
+    "name": "shop",
+    "module": "shop:create_app()",
+    "processes": None,
+    "threads": 16,
+    "harakiri": 60,
+    "vassal_extra": {},
+}
+FOLDERS = {
+    "code": "/var/www/shop/code/c0de",
+    "venv": "/var/www/shop/venvs/5e5e",
+    "pythonpath": ["/var/www/shop/code/c0de"],
+}
+
+
+def vassal(**changes):
+    """Every option of a vassal with its values, in order."""
+    options = {}
+    for line in render("flask_app", "uwsgi.ini.j2", app={**APP, **changes}, **FOLDERS).splitlines():
+        if line and not line.startswith((";", "[")):
+            name, _, value = line.partition(" = ")
+            options.setdefault(name, []).append(value)
+    return options
+
+
+def test_a_vassal_names_its_release_outright():
+    options = vassal()
+    assert options["chdir"] == ["/var/www/shop/code/c0de"]
+    assert options["home"] == ["/var/www/shop/venvs/5e5e"]
+    assert options["module"] == ["shop:create_app()"]
+    assert options["socket"] == ["/var/www/shop/run/%n.sock"]
+    assert not any("current" in value for values in options.values() for value in values)
+
+
+def test_processes_left_to_the_machine_are_the_same_text_on_every_machine():
+    assert vassal()["processes"] == ["%k"]
+    assert vassal(processes=3)["processes"] == ["3"]
+
+
+def test_raw_options_come_last_and_a_list_repeats_them():
+    extra = {"lazy-apps": True, "route": [".* a:", ".* b:"], "max-requests": 5000}
+    assert vassal(vassal_extra=extra) == {
+        **vassal(),
+        "lazy-apps": ["true"],
+        "route": [".* a:", ".* b:"],
+        "max-requests": ["5000"],
+    }
+    assert list(vassal(vassal_extra=extra))[-3:] == list(extra)
+
+
+@pytest.mark.parametrize("template", sorted(path.name for path in (ROLES / "uwsgi_emperor/templates").iterdir()))
+def test_every_file_says_who_manages_it(template):
+    text = render("uwsgi_emperor", template)
+    assert "Managed by emperor.flask" in "".join(text.splitlines()[:2])
+    assert text.endswith("\n")
+
+
+def test_the_unit_gives_an_emperor_nothing_it_does_not_need():
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str
+    unit.read_string(render("uwsgi_emperor", "uwsgi-emperor@.service.j2"))
+    service = unit["Service"]
+    assert (service["User"], service["CapabilityBoundingSet"], service["NoNewPrivileges"]) == ("%i", "", "yes")
+    assert service["ProtectSystem"] == "strict"
+    assert service["ReadWritePaths"] == "/var/www/%i/run /var/www/%i/shared /var/log/uwsgi/%i"
+    emperor = configparser.ConfigParser(strict=False, interpolation=None)
+    emperor.read_string(render("uwsgi_emperor", "emperor.ini.j2"))
+    assert int(emperor["uwsgi"]["reload-mercy"]) < int(service["TimeoutStopSec"])
