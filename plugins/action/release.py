@@ -10,8 +10,8 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered, Stage
 from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
 
@@ -29,13 +29,14 @@ class ActionModule(ActionBase):
         self._vars = task_vars or {}
         _, self._arguments = self.validate_argument_spec(
             {
-                "apps": {"type": "list", "elements": "dict", "required": True},
                 "host": {"type": "dict", "required": True},
                 "uwsgi_template": {"default": "uwsgi.ini.j2"},
                 "nginx_template": {"default": "nginx.conf.j2"},
             }
         )
-        apps = self._arguments["apps"]
+        apps, mistakes = Inventory(self, self._vars).apps()
+        if mistakes:
+            raise AnsibleActionFail("\n".join(mistakes))
         looked = self._module("look", [_request(app) for app in apps])
         if looked.get("failed"):
             return looked
@@ -59,10 +60,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(
                 f"app '{name}': there is no uWSGI for Python {seen['python']} on this host; apply the role emperor.flask.uwsgi_emperor first"
             )
-        try:
-            stage = Stage.read(app, seen["python"])
-        except Refusal as refusal:
-            raise AnsibleActionFail(f"Nothing was changed, because:\n- app '{name}': {refusal}") from refusal
+        stage = Stage.read(app, seen["python"])
         code = layout.code(stage.code)
         variables = {
             **self._vars,

@@ -9,18 +9,13 @@ DOCUMENTATION = r"""
 module: release
 short_description: Bring apps' releases to life
 description:
-  - For every app, packs its code, renders its configuration and gives the whole a digest, the release's id. Where the host serves that
+  - For every entry of C(flask_apps), packs its code, renders its configuration and gives the whole a digest, the release's id. Where the host serves that
     release with these secrets and is healthy, nothing is done, in one round trip for all apps.
   - Otherwise the app gets its Unix user and folders, its code and virtual environment (once per content), and a candidate vassal on
     a socket of its own. Only when that answers the health request is the socket's link renamed, and the old vassal finishes its requests and goes.
   - A failure before that takes the candidate away again and leaves the live release serving.
 author: emperor.flask maintainers
 options:
-  apps:
-    description: Apps as M(emperor.flask.validate) returns them.
-    type: list
-    elements: dict
-    required: true
   host:
     description: Host as M(emperor.flask.validate) returns it.
     type: dict
@@ -41,13 +36,12 @@ attributes:
 EXAMPLES = r"""
 - name: Release every app
   emperor.flask.release:
-    apps: "{{ __flask_app_input.apps }}"
     host: "{{ __flask_app_input.host }}"
 """
 
 RETURN = r"""
 releases:
-  description: "For each app: O(apps)' name, the release before, the release now, and whether it changed."
+  description: "For each app: the app's name, the release before, the release now, and whether it changed."
   type: list
   elements: dict
   returned: success

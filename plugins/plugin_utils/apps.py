@@ -14,8 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.shell_exports import exports
 from ansible_collections.emperor.flask.plugins.plugin_utils import spec
+from ansible_collections.emperor.flask.plugins.plugin_utils.source import Source
 
 App = dict[str, Any]
 
@@ -121,6 +123,10 @@ def _check_source(app: App) -> Iterator[str]:
             yield f"requirements has '{name}', which is outside of {source}; name files of the source"
         elif not file.is_file():
             yield f"requirements has '{name}', but there is no {file}; correct the name or add the file"
+    try:
+        Source.read(source)
+    except Refusal as refusal:
+        yield str(refusal)
 
 
 def _check_environment(app: App) -> Iterator[str]:
