@@ -125,13 +125,18 @@ def make_release(layout: Layout, release: Release) -> bool:
 
 
 def _own(top: str) -> None:
-    """Give a tree to root: readable by all who pass the folder above it, executable where it was, writable by root alone."""
+    """Give a tree to root: readable by all who pass the folder above it, executable where it was, writable by root alone.
+
+    From the top down, each folder before what is in it: then nobody can put a link in the place of a file meanwhile.
+    """
+    _give_to_root(top)
     for parent, folders, files in os.walk(top):
         for name in [*folders, *files]:
-            path = os.path.join(parent, name)
-            os.chown(path, 0, 0, follow_symlinks=False)
-            if not os.path.islink(path):
-                executable = os.path.isdir(path) or os.stat(path).st_mode & 0o100
-                os.chmod(path, 0o755 if executable else 0o644)
-    os.chown(top, 0, 0)
-    os.chmod(top, 0o755)
+            _give_to_root(os.path.join(parent, name))
+
+
+def _give_to_root(path: str) -> None:
+    os.chown(path, 0, 0, follow_symlinks=False)
+    if not os.path.islink(path):
+        executable = os.path.isdir(path) or os.stat(path).st_mode & 0o100
+        os.chmod(path, 0o755 if executable else 0o644)

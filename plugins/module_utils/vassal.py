@@ -146,9 +146,13 @@ def _size(path: str) -> int:
 
 
 def _since(path: str, offset: int) -> str:
+    """What was logged since; only from a plain file, because the folder is the app's and may hold a link or a pipe."""
     try:
-        with open(path, "rb") as stream:
-            stream.seek(offset)
-            return stream.read().decode(errors="replace")
-    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
         return ""
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stream.seekable():
+            return ""
+        stream.seek(offset)
+        return stream.read().decode(errors="replace")
