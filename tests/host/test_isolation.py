@@ -58,6 +58,18 @@ def test_an_apps_own_code_and_the_system_cannot_be_written(door, path):
     assert door.attempt("write", path) in ("EROFS", "EACCES")
 
 
+def test_an_apps_own_code_cannot_be_written_outside_of_the_sandbox_either(host):
+    for path in ("current/code/src/notes/__init__.py", "current/venv/new.py", "current/env", "new"):
+        writing = host.run(f"flask-app notes touch /var/www/notes/{path}")
+        assert "Permission denied" in writing.stderr, path
+
+
+def test_an_app_cannot_disturb_its_logs_folder(host):
+    """Its owner could make logrotate refuse, for every app."""
+    assert host.run("flask-app notes chmod 777 /var/log/uwsgi/notes").rc != 0
+    assert host.run("flask-app notes touch /var/log/uwsgi/notes/new").rc != 0
+
+
 def test_the_app_runs_as_its_own_user_without_any_capability(door, host):
     identity = door.identity()
     assert identity["uid"] == host.user("notes").uid
