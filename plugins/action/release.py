@@ -87,7 +87,8 @@ class ActionModule(ActionBase):
                 if release.stage.code not in seen[release.app["name"]]["codes"]:
                     request["archive"] = self._send(release, remote)
                 requests.append({**_request(release.app), "rendered": request})
-            return self._module("deploy", requests)
+            secrets = {release.app["name"]: release.secrets for release in releases}
+            return self._module("deploy", requests, secrets=secrets)
         finally:
             self._remove_tmp_path(remote)
 
@@ -99,8 +100,8 @@ class ActionModule(ActionBase):
             self._transfer_file(str(local), remote)
         return remote
 
-    def _module(self, step: str, apps: list[Result]) -> Result:
-        return self._execute_module(MODULE, module_args={"step": step, "apps": apps}, task_vars=self._vars)
+    def _module(self, step: str, apps: list[Result], **more: Any) -> Result:
+        return self._execute_module(MODULE, module_args={"step": step, "apps": apps, **more}, task_vars=self._vars)
 
 
 def _request(app: Result) -> Result:

@@ -69,7 +69,6 @@ RENDERED = {
     "venv": TEXT,
     "requirements": {"type": "list", "elements": "str", "required": True},
     "env": TEXT,
-    "secrets": {"required": True, "no_log": True},
     "uwsgi_ini": TEXT,
     "nginx_conf": TEXT,
     "uwsgi": TEXT,
@@ -99,6 +98,8 @@ def main() -> None:
         argument_spec={
             "step": {"choices": ["look", "deploy"], "required": True},
             "apps": {"type": "list", "elements": "dict", "required": True, "options": APP},
+            # By app, and apart from them: of what is nested in a parameter, Ansible writes secrets into the host's journal.
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
         },
         supports_check_mode=True,
     )
@@ -108,7 +109,7 @@ def main() -> None:
     deployed: list[str] = []
     for name, (app, rendered) in apps.items():
         try:
-            _deploy(app, rendered)
+            _deploy(app, rendered, module.params["secrets"][name])
         except Refusal as refusal:
             module.fail_json(
                 msg=f"app '{name}': {refusal}\nWhat it served before, it serves on.", changed=bool(deployed)
@@ -123,7 +124,7 @@ def _app(item: dict) -> App:
     return App(Layout(item["name"]), item["default_server"], item["python"], request)
 
 
-def _deploy(app: App, rendered: dict) -> None:
+def _deploy(app: App, rendered: dict, secrets: str) -> None:
     release = Release(
         identity=rendered["release"],
         code=rendered["code"],
@@ -134,7 +135,7 @@ def _deploy(app: App, rendered: dict) -> None:
         manifest=rendered["manifest"],
     )
     environment = Environment(rendered["venv"], app.python, tuple(rendered["requirements"]))
-    app.deploy(release, environment, rendered["archive"], rendered["uwsgi"], rendered["secrets"])
+    app.deploy(release, environment, rendered["archive"], rendered["uwsgi"], secrets)
 
 
 if __name__ == "__main__":

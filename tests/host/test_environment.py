@@ -39,3 +39,8 @@ def test_a_wrong_call_says_what_to_do(host, arguments, words):
     answer = host.run(f"flask-app {arguments}")
     assert answer.rc != 0
     assert words in answer.stderr
+
+
+def test_no_secret_stands_in_the_journal_where_ansible_logs_what_modules_are_told(host):
+    journal = host.check_output("journalctl --no-pager --output cat | grep 'Invoked with .*echo'")
+    assert "known to echo alone" not in journal
