@@ -54,6 +54,10 @@ class ActionModule(ActionBase):
     def _rendered(self, app: Result, seen: Result) -> Rendered:
         """The app's release for this host. In check mode a host may still lack what the release is built on."""
         name, layout = app["name"], Layout(app["name"])
+        if not seen["nginx_group"] and not self._task.check_mode:
+            raise AnsibleActionFail(
+                f"app '{name}': nginx is not set up on this host; apply the role emperor.flask.nginx first"
+            )
         if not seen["uwsgi"] and not self._task.check_mode:
             raise AnsibleActionFail(
                 f"app '{name}': there is no uWSGI for Python {seen['python']} on this host; apply the role emperor.flask.uwsgi_emperor first"

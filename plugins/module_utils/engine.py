@@ -76,7 +76,7 @@ class App:
         """Give the app its account and its folders."""
         layout, group = self.layout, host.nginx_group()
         if group is None:
-            raise Refusal("nginx is not set up on this host; apply the role emperor.flask.nginx first")
+            raise Refusal("nginx went away while this ran; apply the role emperor.flask.nginx and run again")
         try:
             account = pwd.getpwnam(layout.name)
         except KeyError:

@@ -30,14 +30,20 @@ def play(*flags, **changes):
         "ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"),
         "ANSIBLE_NOCOLOR": "1",
     }
-    argv = ["ansible-playbook", "-i", "inventory", "emperor.flask.site", "--tags", "flask_app", *flags, "-e"]
-    done = subprocess.run(
-        [*argv, json.dumps({"flask_apps": [{**APP, **changes}]})],
-        cwd=FOLDER,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    variables = FOLDER / "variables.json"  # Ansible prints what stands in its arguments
+    variables.write_text(json.dumps({"flask_apps": [{**APP, **changes}]}))
+    argv = [
+        "ansible-playbook",
+        "-i",
+        "inventory",
+        "emperor.flask.site",
+        "--tags",
+        "flask_app",
+        *flags,
+        "-e",
+        f"@{variables}",
+    ]
+    done = subprocess.run(argv, cwd=FOLDER, env=environment, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr, re.findall(r"changed=(\d+)", done.stdout)
 
 
