@@ -19,12 +19,13 @@ MAX_ANSWER = 64 * 1024  # bytes that are read of an answer
 
 @dataclass(frozen=True)
 class Health:
-    """The request an app must answer, the statuses that mean healthy, and the seconds it may take."""
+    """The request an app must answer, the statuses that mean healthy, and the seconds it may take; ``app`` is its name."""
 
     path: str
     status: tuple[str, ...]
     timeout: int
     host: str = "localhost"
+    app: str = ""
 
     def accepts(self, status: int) -> bool:
         """Tell whether a status code is one of the healthy ones or in one of the ranges."""
@@ -61,6 +62,7 @@ def get(path: str, health: Health, timeout: float) -> tuple[int, str]:
             "SERVER_NAME": health.host,
             "SERVER_PORT": "80",
             "HTTP_HOST": health.host,
+            "EMPEROR_APP": health.app,
             "REMOTE_ADDR": "127.0.0.1",
             "REQUEST_SCHEME": "http",
             "CONTENT_TYPE": "",

@@ -95,7 +95,7 @@ def _deploy(module: AnsibleModule) -> None:
 
 def _app(item: dict) -> App:
     health = item["health"]
-    request = Health(health["path"], tuple(health["status"]), health["timeout"], health["host"])
+    request = Health(health["path"], tuple(health["status"]), health["timeout"], health["host"], item["name"])
     return App(Layout(item["name"]), item["default_server"], item["python"], request)
 
 
