@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils import host, site, store, systemd, vassal
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal, run
-from ansible_collections.emperor.flask.plugins.module_utils.files import Snapshot, ensure_directory
+from ansible_collections.emperor.flask.plugins.module_utils.files import Snapshot, ensure_directory, names_in
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_client import Health
 
@@ -48,7 +48,7 @@ class App:
             "python": version,
             "uwsgi": host.uwsgi_binary(version) if version else None,
             "nginx_group": group,
-            "codes": [name for name in _names(os.path.join(layout.home, "code")) if not name.endswith(".partial")],
+            "codes": [name for name in names_in(os.path.join(layout.home, "code")) if not name.endswith(".partial")],
             "release": activation.release if activation else None,
             "healthy": bool(activation and ready) and vassal.is_healthy(layout, activation, self.health),
             "in_place": ready
@@ -143,7 +143,3 @@ class App:
 
 def _text(path: str) -> str:
     return (Snapshot.take(os.path.realpath(path)).content or b"").decode()
-
-
-def _names(folder: str) -> list[str]:
-    return os.listdir(folder) if os.path.isdir(folder) else []

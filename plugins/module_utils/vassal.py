@@ -18,6 +18,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.commands import Refu
 from ansible_collections.emperor.flask.plugins.module_utils.files import (
     Access,
     link_target,
+    names_in,
     remove,
     replace_file,
     replace_link,
@@ -54,7 +55,7 @@ def live(layout: Layout) -> Activation | None:
 
 def governed(layout: Layout) -> list[Activation]:
     """The activations whose ini the Emperor sees."""
-    return [found for found in map(Activation.parse, _names(layout.vassals)) if found]
+    return [found for found in map(Activation.parse, names_in(layout.vassals)) if found]
 
 
 def ini(layout: Layout, activation: Activation) -> str:
@@ -74,7 +75,7 @@ def secrets(layout: Layout, number: int) -> str:
 
 def leftovers(layout: Layout, activation: Activation | None) -> list[Activation]:
     """Every other activation that an ini or a file of secrets speaks of: an old one, or one of a run that died."""
-    numbers = [int(name) for name in _names(layout.secrets) if name.isdigit()]
+    numbers = [int(name) for name in names_in(layout.secrets) if name.isdigit()]
     inis = governed(layout)
     known = {other.number for other in [*inis, *([activation] if activation else [])]}
     return [other for other in inis if other != activation] + [
@@ -150,10 +151,6 @@ def retire(layout: Layout, activation: Activation) -> None:
     """Let an activation finish its requests and go."""
     remove(ini(layout, activation))
     remove(secrets(layout, activation.number))
-
-
-def _names(folder: str) -> list[str]:
-    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
 def _size(path: str) -> int:
