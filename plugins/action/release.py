@@ -1,55 +1,111 @@
 # Copyright (c) emperor.flask maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Controller half of emperor.flask.release: digests, rendering, comparison, and carrying over what a host does not have."""
+"""Controller half of emperor.flask.release: plans what changes, sends what a host does not have, hands the plan from step to step."""
 
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from ansible_collections.emperor.flask.plugins.plugin_utils import owner, plans
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered, Stage
 from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
 
 Result = dict[str, Any]
 MODULE = "emperor.flask.release"
+PYTHON = "/usr/bin/python3"  # for apps whose entry does not say, because they go away
+STEPS = ("stage", "rollback", "before_switch", "candidate", "switch", "after_switch", "retire", "revert")
+HOOKS = ("before_switch", "after_switch")
 SHORT = 4  # a secret of fewer characters is not blotted out of messages: it would blot out much else
 
 
 class ActionModule(ActionBase):
-    """Look at the host once; where something differs, send it and deploy."""
+    """Plan, or take the next step of a plan."""
 
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
-        """Return the module's result with a diff and a line per app."""
+        """Return the module's result; from the planning steps a plan, a diff and a line per app."""
         super().run(tmp, task_vars)
         self._vars = task_vars or {}
+        self._inventory = Inventory(self, self._vars)
+        self._began = time.time()
         _, self._arguments = self.validate_argument_spec(
             {
-                "host": {"type": "dict", "required": True},
+                "step": {"choices": list(STEPS), "required": True},
+                "host": {"type": "dict"},
+                "plan": {"type": "dict"},
+                "app": {"type": "str"},
+                "release": {"type": "str"},
             }
         )
-        apps, mistakes = Inventory(self, self._vars).apps()
+        step = self._arguments["step"]
+        planned = {"stage": self._stage, "rollback": self._rollback}
+        result = planned[step]() if step in planned else self._follow(step, self._arguments["plan"])
+        return self._without_secrets(result) if result.get("failed") else result
+
+    def _stage(self) -> Result:
+        """Compare all apps with what is live; stage those that differ, take away those that are to be absent."""
+        apps, mistakes = self._inventory.apps()
         if mistakes:
             raise AnsibleActionFail("\n".join(mistakes))
-        looked = self._module("look", [_request(app) for app in apps])
+        looked = self._module("look", [{"name": app["name"], "python": app.get("python", PYTHON)} for app in apps])
         if looked.get("failed"):
             return looked
-        seen = looked["apps"]
-        releases = [self._rendered(app, seen[app["name"]]) for app in apps]
+        seen = looked["by_app"]
+        releases = [self._rendered(app, seen[app["name"]]) for app in apps if app["state"] == "present"]
         changed = [release for release in releases if not release.is_live(seen[release.app["name"]])]
+        gone = [app["name"] for app in apps if app["state"] == "absent" and seen[app["name"]]["exists"]]
         result: Result = {
-            "changed": bool(changed),
+            "changed": bool(changed or gone),
             "diff": [part for release in changed for part in release.diff(seen[release.app["name"]])],
-            "releases": [_line(release, seen[release.app["name"]], release in changed) for release in releases],
+            "releases": [plans.line(release, seen[release.app["name"]], release in changed) for release in releases],
+            "plan": plans.empty(),
         }
-        if not changed or self._task.check_mode:
+        if self._task.check_mode:
             return result
-        deployed = self._deploy(changed, seen)
-        return _failure(result, deployed, changed) if deployed.get("failed") else result
+        if gone:
+            removed = self._module("remove", [{"name": name} for name in gone])
+            if removed.get("failed"):
+                return {**result, **removed}
+        if not changed:
+            return result
+        items = [{"name": release.app["name"], "python": release.app["python"]} for release in changed]
+        for item, release in zip(items, changed):
+            item["release"] = release.request()
+            if release.stage.code not in seen[item["name"]]["codes"]:
+                item["archive"] = self._send(release)
+        staged = self._module("stage", items, {release.app["name"]: release.secrets for release in changed})
+        plan = plans.of_releases(self._began, changed, seen, staged.get("by_app", {}))
+        return {**result, **staged, "changed": True, "plan": plan}
+
+    def _rollback(self) -> Result:
+        """Stage a release that is on the host already. All it needs of the inventory is the app's name."""
+        name, known = self._arguments["app"] or "", self._inventory.names()
+        if name not in known:
+            raise AnsibleActionFail(f"there is no app '{name}'; say which with -e app=NAME, one of: {', '.join(known)}")
+        if self._task.check_mode:
+            return {"changed": True, "plan": plans.empty()}
+        staged = self._module("rollback", [{"name": name, "wanted": self._arguments["release"] or None}])
+        return {**staged, "plan": plans.of_rollback(self._began, staged.get("by_app", {}))}
+
+    def _follow(self, step: str, plan: Result) -> Result:
+        """Take a step with the apps of a plan; a hook only where this host is the first to release the app."""
+        apps = plan["apps"]
+        if step in HOOKS:
+            apps = [app for app in apps if step in app["hooks"] and plans.leads(self._vars, app["name"])]
+        result = self._module(step, [plans.item(app) for app in apps]) if apps else {"changed": False}
+        if step == "revert":
+            return plans.reverted(result, self._vars)
+        if step == "retire" and not result.get("failed"):
+            result["report"] = [plans.report(app, plan, self._vars["inventory_hostname"]) for app in apps]
+        if step in HOOKS:
+            result["hooks"] = result.get("by_app")
+        return result
 
     def _rendered(self, app: Result, seen: Result) -> Rendered:
         """The app's release for this host. In check mode a host may still lack what the release is built on."""
@@ -64,6 +120,7 @@ class ActionModule(ActionBase):
             )
         stage = Stage.read(app, seen["python"])
         code = layout.code(stage.code)
+        pythonpath = [str(Path(code, part)) for part in stage.pythonpath]
         variables = {
             **self._vars,
             "app": app,
@@ -71,23 +128,14 @@ class ActionModule(ActionBase):
             "socket": layout.socket,
             "code": code,
             "venv": layout.venv(stage.venv),
-            "pythonpath": [str(Path(code, part)) for part in stage.pythonpath],
+            "pythonpath": pythonpath,
         }
         uwsgi_ini = render(self, "uwsgi.ini.j2", variables)
         nginx_conf = render(self, "nginx.conf.j2", variables)
-        return Rendered(stage, app, seen["python"], seen["uwsgi"] or "to be built", uwsgi_ini, nginx_conf)
-
-    def _deploy(self, releases: list[Rendered], seen: Result) -> Result:
-        """Send the code the host lacks, then run the module. Ansible takes the folder of the archives away after the task."""
-        requests = []
-        for release in releases:
-            request = {**_request(release.app), "release": release.request()}
-            if release.stage.code not in seen[release.app["name"]]["codes"]:
-                request["archive"] = self._send(release)
-            requests.append(request)
-        return self._module("deploy", requests, {release.app["name"]: release.secrets for release in releases})
+        return Rendered(stage, app, seen["python"], seen["uwsgi"] or "to be built", pythonpath, uwsgi_ini, nginx_conf)
 
     def _send(self, release: Rendered) -> str:
+        """Carry an app's code over. Ansible takes the folder of the archives away after the task."""
         folder = self._connection._shell.tmpdir or self._make_tmp_path()
         remote = self._connection._shell.join_path(folder, f"{release.app['name']}.tar.gz")
         with tempfile.TemporaryDirectory(prefix="emperor-") as scratch:
@@ -97,38 +145,20 @@ class ActionModule(ActionBase):
         return remote
 
     def _module(self, step: str, apps: list[Result], secrets: dict[str, str] | None = None) -> Result:
-        arguments = {"step": step, "apps": apps, "secrets": secrets or {}}
-        return self._execute_module(MODULE, module_args=arguments, task_vars=self._vars)
+        """Run the module; again where a lock stands in the way whose owner, a process of this machine, is dead."""
+        arguments = {"step": step, "apps": apps, "secrets": secrets or {}, "owner": owner.current()}
+        result = self._execute_module(MODULE, module_args=arguments, task_vars=self._vars)
+        tokens = []
+        while (dead := owner.dead(result.get("holder"))) and dead not in tokens:
+            tokens.append(dead)
+            result = self._execute_module(MODULE, module_args={**arguments, "dead": tokens}, task_vars=self._vars)
+        return result
 
-
-def _request(app: Result) -> Result:
-    """What the module is told of an app. Its first plain name is the one its health is asked under."""
-    names = [name for name in app["server_names"] if not set(name) & set("*~^$")]
-    return {
-        "name": app["name"],
-        "python": app["python"],
-        "default_server": not app["server_names"],
-        "health": {**app["health"], "host": names[0] if names else "localhost"},
-    }
-
-
-def _line(release: Rendered, seen: Result, changed: bool) -> Result:
-    return {"app": release.app["name"], "before": seen["release"], "release": release.identity, "changed": changed}
-
-
-def _failure(planned: Result, result: Result, releases: list[Rendered]) -> Result:
-    """The module's failure, with what it did before it, and with every secret blotted out: an app may have logged one."""
-    for key in ("msg", "exception", "module_stdout", "module_stderr"):
-        if isinstance(result.get(key), str):
-            result[key] = _blotted(result[key], releases)
-    deployed = result.get("deployed", [])
-    lines = [{**line, "changed": line["app"] in deployed} for line in planned["releases"]]
-    return {**planned, **result, "changed": bool(deployed), "releases": lines}
-
-
-def _blotted(text: str, releases: list[Rendered]) -> str:
-    for release in releases:
-        for value in map(str, release.app["secrets"].values()):
-            if len(value) >= SHORT:
-                text = text.replace(value, "********")
-    return text
+    def _without_secrets(self, result: Result) -> Result:
+        """A failure with every secret blotted out: an app may have logged one."""
+        values = [str(value) for app in self._inventory.apps()[0] for value in app.get("secrets", {}).values()]
+        for key in ("msg", "exception", "module_stdout", "module_stderr"):
+            for value in values:
+                if isinstance(result.get(key), str) and len(value) >= SHORT:
+                    result[key] = result[key].replace(value, "********")
+        return result

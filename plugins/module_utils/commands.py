@@ -12,17 +12,17 @@ class Refusal(Exception):
 
 
 class CommandFailed(Refusal):
-    """A command ended with an error; ``output`` holds what it printed, both streams in order."""
+    """A command ended with an error; ``code`` is its exit status, ``output`` what it printed, both streams in order."""
 
     def __init__(self, argv: list[str], code: int, output: str) -> None:
         super().__init__(f"'{' '.join(argv)}' ended with {code}:\n{output}")
-        self.output = output
+        self.code, self.output = code, output
 
 
 def run(argv: list[str], cwd: str | None = None, env: dict[str, str] | None = None, user: str | None = None) -> str:
     """Return what a command printed (both streams); raise CommandFailed when it cannot start or ends with an error.
 
-    ``user`` runs it as that account with its own groups and none of root's (Python >= 3.9).
+    ``user`` runs it as that account with its own groups and none of root's (Python >= 3.9). It has no terminal to ask on.
     """
     account = {"user": user, "group": user, "extra_groups": []} if user else {}
     try:
@@ -36,6 +36,7 @@ def run(argv: list[str], cwd: str | None = None, env: dict[str, str] | None = No
             text=True,
             errors="replace",
             check=False,
+            start_new_session=True,
             **account,
         )
     except OSError as error:

@@ -1,26 +1,37 @@
 # Copyright (c) emperor.flask maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The life of a release on one host: look, stage, start a candidate, switch, retire. DESIGN.md, section 3.
+"""The life of a release on one host, step by step, so that a fleet can wait between two steps. DESIGN.md, section 3.
 
-Whatever fails before the switch takes the candidate away again; the live release never stops serving.
+look, stage, candidate, switch, retire; revert after a failure. Each step can be repeated. What one hands to the next is on the
+host: the release's folder, whose manifest holds all that starts it, and the activation's secrets.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import os
-import pwd
 import secrets as randomness
-import shutil
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.emperor.flask.plugins.module_utils import host, site, store, systemd, vassal
-from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal, run
-from ansible_collections.emperor.flask.plugins.module_utils.files import Snapshot, ensure_directory, names_in
+from ansible_collections.emperor.flask.plugins.module_utils import (
+    account,
+    hooks,
+    host,
+    retention,
+    room,
+    site,
+    store,
+    systemd,
+    vassal,
+)
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.files import Snapshot, names_in
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_client import Health
+from ansible_collections.emperor.flask.plugins.module_utils.vassal import Activation
 
 TEXTS = ("env", "uwsgi.ini", "nginx.conf")  # the files of a release that a diff shows
 
@@ -32,113 +43,156 @@ def keyed_digest(salt: str, text: str) -> str:
 
 @dataclass(frozen=True)
 class App:
-    """What is asked of one app on this host."""
+    """One app on this host."""
 
     layout: Layout
-    default_server: bool
-    python: str
-    health: Health
 
-    def look(self) -> dict[str, Any]:
+    def manifest(self, release: str) -> dict[str, Any]:
+        """What a release of this app was made of."""
+        try:
+            with open(os.path.join(self.layout.release(release), "manifest.json"), encoding="utf-8") as stream:
+                return json.load(stream)
+        except FileNotFoundError:
+            raise Refusal(f"there is no release '{release}' on this host; there are: {self._releases()}") from None
+
+    def _releases(self) -> str:
+        return ", ".join(retention.served(self.layout)) or "none"
+
+    def _health(self, manifest: dict[str, Any]) -> Health:
+        health = manifest["health"]
+        return Health(health["path"], tuple(health["status"]), health["timeout"], health["host"], self.layout.name)
+
+    def look(self, python: str) -> dict[str, Any]:
         """What the controller needs to know to plan: what there is to build on, what is live, and whether anything is amiss."""
-        layout, activation = self.layout, vassal.live(self.layout)
-        group, version = host.nginx_group(), host.python_version(self.python)
+        layout, live = self.layout, vassal.live(self.layout)
+        group, version = host.nginx_group(), host.python_version(python)
         ready = systemd.is_ready(layout.unit)
         return {
+            "exists": account.exists(layout),
             "python": version,
             "uwsgi": host.uwsgi_binary(version) if version else None,
             "nginx_group": group,
-            "codes": [name for name in names_in(os.path.join(layout.home, "code")) if not name.endswith(".partial")],
-            "release": activation.release if activation else None,
-            "healthy": bool(activation and ready) and vassal.is_healthy(layout, activation, self.health),
+            "codes": [name for name in names_in(layout.codes) if not name.endswith(".partial")],
+            "release": live.release if live else None,
+            "activation": str(live) if live else None,
+            "healthy": bool(live and ready) and self._is_healthy(live),
             "in_place": ready
             and bool(group)
-            and not self._misplaced(group)
-            and not vassal.leftovers(layout, activation),
-            "secrets": self._secrets(activation),
+            and not account.misplaced(layout, group)
+            and not vassal.leftovers(layout, live)
+            and not retention.debris(layout)
+            and live in vassal.governed(layout)
+            and site.is_linked(layout, self.manifest(live.release)["default_server"]),
+            "secrets": self._secrets(live),
             "files": {name: _text(os.path.join(layout.current, name)) for name in TEXTS},
         }
 
-    def _misplaced(self, nginx_group: str) -> bool:
-        """Tell whether a folder has another owner or mode than it should, or the site is not linked."""
-        directories = self.layout.directories(nginx_group).items()
-        amiss = any(not os.path.isdir(path) or access.differs(path) for path, access in directories)
-        amiss = amiss or any(not os.path.exists(path) for path in self.layout.log_files())
-        return amiss or not site.is_linked(self.layout, self.default_server)
+    def _is_healthy(self, activation: Activation) -> bool:
+        return vassal.is_healthy(self.layout, activation, self._health(self.manifest(activation.release)))
 
-    def _secrets(self, activation: vassal.Activation | None) -> dict[str, str] | None:
+    def _secrets(self, activation: Activation | None) -> dict[str, str] | None:
         if activation is None:
             return None
         salt = randomness.token_hex(16)
         return {"salt": salt, "digest": keyed_digest(salt, _text(vassal.secrets(self.layout, activation.number)))}
 
-    def prepare(self) -> None:
-        """Give the app its account and its folders."""
-        layout, group = self.layout, host.nginx_group()
-        if group is None:
-            raise Refusal("nginx went away while this ran; apply the role emperor.flask.nginx and run again")
-        try:
-            account = pwd.getpwnam(layout.name)
-        except KeyError:
-            user = ["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"]
-            run(["useradd", *user, "--home-dir", layout.home, "--comment", f"Flask app {layout.name}", layout.name])
-        else:
-            if account.pw_dir != layout.home:
-                raise Refusal(
-                    f"the account '{layout.name}' is not ours: its home is {account.pw_dir}; name the app otherwise"
-                )
-        os.makedirs(os.path.dirname(layout.home), 0o755, exist_ok=True)
-        for path, access in layout.directories(group).items():
-            ensure_directory(path, access)
-        for path, access in layout.log_files().items():
-            if not os.path.exists(path) or access.differs(path):
-                with open(path, "ab"):
-                    access.apply(path)
-
-    def deploy(self, release: store.Release, archive: str | None, exports: str) -> None:
-        """Bring a release to life, with its secrets as exports. Nothing is done that is done already."""
-        layout = self.layout
-        self.prepare()
-        made: list[str] = []
-        try:
-            if store.stage_code(layout, release.code, archive, self.python):
-                made.append(layout.code(release.code))
-            if store.stage_venv(layout, release, self.python):
-                made.append(layout.venv(release.venv))
-            if store.make_release(layout, release):
-                made.append(layout.release(release.identity))
-            site.test(layout, release.nginx_conf, self.default_server)
-            activation = self._activate(release, exports)
-        except BaseException:
-            for path in made:
-                shutil.rmtree(path, ignore_errors=True)
-            raise
-        if _text(os.path.join(layout.current, "nginx.conf")) != release.nginx_conf:
-            site.owe_reload()
-        vassal.switch(layout, activation)
-        for other in vassal.leftovers(layout, activation):
-            vassal.retire(layout, other)
-        site.publish(layout, self.default_server)
-
-    def _activate(self, release: store.Release, exports: str) -> vassal.Activation:
-        """Return a healthy activation of this release with these secrets: the live one, or a new candidate."""
+    def stage(self, release: store.Release, archive: str | None, exports: str, python: str) -> dict[str, Any]:
+        """Bring code, packages and the release's folder onto the host, test its site, and number its activation."""
         layout, live = self.layout, vassal.live(self.layout)
+        account.prepare(layout)
+        self._check_room(release, archive, live)
+        store.stage_code(layout, release.code, archive, python)
+        store.stage_venv(layout, release, python)
+        if store.make_release(layout, release):
+            retention.mark_staged(layout, release.identity)
+        site.test(layout, release.nginx_conf, release.manifest["default_server"])
+        return self._plan(live, release.identity, exports)
+
+    def go_back(self, release: str | None) -> dict[str, Any]:
+        """Stage a release that is on the host, with the secrets of today; without a name, the one deployed before the live one."""
+        layout, live = self.layout, vassal.live(self.layout)
+        if live is None:
+            raise Refusal("it has no release yet, so there is none to go back to")
+        wanted = release or retention.before(layout, live.release)
+        if wanted is None:
+            raise Refusal(f"there is no release before {live.release} on this host; there are: {self._releases()}")
+        if wanted not in retention.served(layout):
+            raise Refusal(f"there is no release '{wanted}' on this host; there are: {self._releases()}")
+        site.test(
+            layout,
+            _text(os.path.join(layout.release(wanted), "nginx.conf")),
+            self.manifest(wanted)["default_server"],
+        )
+        return self._plan(live, wanted, _text(vassal.secrets(layout, live.number)))
+
+    def _plan(self, live: Activation | None, release: str, exports: str) -> dict[str, Any]:
+        """Number an activation of a staged release; the live one, if it is that release with these secrets, and healthy."""
+        layout, activation = self.layout, live
+        same = live in vassal.governed(layout) and live.release == release
+        same = same and _text(vassal.secrets(layout, live.number)) == exports
+        if not (same and systemd.is_ready(layout.unit) and self._is_healthy(live)):
+            activation = vassal.following(layout, release)
+            vassal.stage(layout, activation, exports)
+        before, host_name = str(live) if live else None, self.manifest(release)["health"]["host"]
+        return {"before": before, "activation": str(activation), "host": host_name}
+
+    def _check_room(self, release: store.Release, archive: str | None, live: Activation | None) -> None:
+        code = 0 if archive is None else 6 * os.path.getsize(archive)  # unpacked and byte-compiled
+        venv = 0
+        if not os.path.isdir(self.layout.venv(release.venv)):
+            venv = room.size(os.path.join(self.layout.current, "venv", "")) or room.SPARE
+        room.check_disk(self.layout.home, code + venv)
+        room.check_memory(room.resident(vassal.processes(self.layout, live)) if live else 0)
+
+    def run_hooks(self, activation: Activation, when: str) -> list[str]:
+        """Run the hooks of a release; return what they printed."""
+        return hooks.run_hooks(self.layout, activation, self.manifest(activation.release), when)
+
+    def candidate(self, activation: Activation) -> None:
+        """Start a staged activation beside the live one, and return when it answers its health request."""
+        layout, manifest = self.layout, self.manifest(activation.release)
         if not systemd.is_ready(layout.unit):
             systemd.enable_now(layout.unit)
-        if live and live.release == release.identity and _text(vassal.secrets(layout, live.number)) == exports:
-            try:
-                vassal.wait_until_healthy(layout, live, self.health)
-                return live
-            except Refusal:
-                pass  # a new activation shows whether it can be healed, and says why if it cannot
-        candidate = vassal.following(layout, release.identity)
+        if activation in vassal.governed(layout):
+            return
         try:
-            vassal.start(layout, candidate, release.uwsgi, exports)
-            vassal.wait_until_healthy(layout, candidate, self.health)
+            vassal.start(layout, activation, manifest["uwsgi"])
+            vassal.wait_until_healthy(layout, activation, self._health(manifest))
         except BaseException:
-            vassal.retire(layout, candidate)
+            vassal.retire(layout, activation)
             raise
-        return candidate
+
+    def switch(self, activation: Activation) -> None:
+        """Send requests to an activation. nginx has to reload only if its configuration changed; site.load() does that."""
+        layout = self.layout
+        live = os.path.join(layout.current, "nginx.conf")
+        if _text(live) != _text(os.path.join(layout.release(activation.release), "nginx.conf")):
+            site.owe_reload()
+        vassal.switch(layout, activation)
+        site.link(layout, self.manifest(activation.release)["default_server"])
+
+    def retire(self, activation: Activation, before: Activation | None, keep: int, back: bool) -> None:
+        """End a release (or the way back to one): the old vassal finishes its requests and goes, and so does what nobody needs."""
+        if not back:
+            retention.mark_served(self.layout, activation.release)
+        elif before and before.release != activation.release:
+            retention.mark_withdrawn(self.layout, before.release)
+        self._tidy(keep)
+
+    def revert(self, before: Activation | None) -> None:
+        """Put everything back as it was before the release was staged: the switch too, where it was made already."""
+        layout = self.layout
+        if before is None:
+            site.withdraw(layout)
+            vassal.unswitch(layout)
+        elif vassal.live(layout) != before and before in vassal.governed(layout):
+            self.switch(before)
+        self._tidy(None)
+
+    def _tidy(self, keep: int | None) -> None:
+        for other in vassal.leftovers(self.layout, vassal.live(self.layout)):
+            vassal.retire(self.layout, other)
+        retention.prune(self.layout, keep)
 
 
 def _text(path: str) -> str:

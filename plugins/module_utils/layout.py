@@ -51,6 +51,31 @@ class Layout:
         return os.path.join(self.home, "run")
 
     @property
+    def codes(self) -> str:
+        """The store of code."""
+        return os.path.join(self.home, "code")
+
+    @property
+    def venvs(self) -> str:
+        """The store of virtual environments."""
+        return os.path.join(self.home, "venvs")
+
+    @property
+    def releases(self) -> str:
+        """The folder of its releases."""
+        return os.path.join(self.home, "releases")
+
+    @property
+    def shared(self) -> str:
+        """The folder of what survives releases."""
+        return os.path.join(self.home, "shared")
+
+    @property
+    def lock(self) -> str:
+        """The lock of its releases, outside of its folder, which may be taken away."""
+        return self._at("var/lib/emperor-flask/locks", self.name)
+
+    @property
     def secrets(self) -> str:
         """The folder of its secrets, a file an activation."""
         return os.path.join(self.home, "secrets")
@@ -87,15 +112,15 @@ class Layout:
 
     def code(self, digest: str) -> str:
         """The code of this digest."""
-        return os.path.join(self.home, "code", digest)
+        return os.path.join(self.codes, digest)
 
     def venv(self, digest: str) -> str:
         """The virtual environment of this digest."""
-        return os.path.join(self.home, "venvs", digest)
+        return os.path.join(self.venvs, digest)
 
     def release(self, identity: str) -> str:
         """The folder of a release."""
-        return os.path.join(self.home, "releases", identity)
+        return os.path.join(self.releases, identity)
 
     def site(self, default_server: bool) -> str:
         """The site's link among nginx's. The name of the default server's sorts before the catch-all's: nginx takes an address's first server."""
@@ -107,11 +132,11 @@ class Layout:
         inside = Access(0o750, "root", app)
         return {
             self.home: Access(0o751),
-            os.path.join(self.home, "code"): inside,
-            os.path.join(self.home, "venvs"): inside,
-            os.path.join(self.home, "releases"): inside,
+            self.codes: inside,
+            self.venvs: inside,
+            self.releases: inside,
             self.secrets: inside,
-            os.path.join(self.home, "shared"): Access(0o750, app, app),
+            self.shared: Access(0o750, app, app),
             self.run: Access(0o2750, app, nginx_group),
             self.vassals: inside,
             self.logs: Access(0o751, "root", "adm"),

@@ -60,12 +60,32 @@ def owe_reload() -> None:
     replace_file(OWED, b"", Access(0o644))
 
 
-def publish(layout: Layout, default_server: bool) -> None:
-    """Link the site, and reload nginx if that is owed."""
-    if not is_linked(layout, default_server):
+def stands(layout: Layout) -> bool:
+    """Tell whether a link of the app's is among nginx's sites."""
+    return any(link_target(layout.site(default)) == layout.nginx_conf for default in (True, False))
+
+
+def link(layout: Layout, default_server: bool) -> None:
+    """Put the site's link among nginx's; load() makes nginx read it."""
+    if link_target(layout.site(default_server)) != layout.nginx_conf or os.path.lexists(
+        layout.site(not default_server)
+    ):
         owe_reload()
         replace_link(layout.site(default_server), layout.nginx_conf)
         remove(layout.site(not default_server))
+
+
+def withdraw(layout: Layout) -> None:
+    """Take the site away from nginx, so that nothing asks for what is about to go."""
+    if stands(layout):
+        owe_reload()
+        for default in (True, False):
+            remove(layout.site(default))
+    load()
+
+
+def load() -> None:
+    """Reload nginx if that is owed."""
     if os.path.exists(OWED):
         systemd.reload("nginx.service")
         remove(OWED)

@@ -19,6 +19,11 @@ def enable_now(unit: str) -> None:
     _ask(unit, ["systemctl", "enable", "--quiet", "--now", unit])
 
 
+def disable_now(unit: str) -> None:
+    """Stop a unit and let it not start again; one that is not known is stopped already."""
+    succeeds(["systemctl", "disable", "--quiet", "--now", unit])
+
+
 def reload(unit: str) -> None:
     """Reload a unit that can be, restart one that cannot, start one that is stopped."""
     _ask(unit, ["systemctl", "reload-or-restart", unit])

@@ -26,7 +26,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.files import (
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_client import Health, get
 
-NAME = re.compile(r"([0-9a-f]+)\.(\d+)")
+NAME = re.compile(r"([0-9a-f]+)\.(\d+)(?:\.sock|\.ini)?")
 MAX_LOG = 64 * 1024  # bytes of a log that are read for a message
 INTERVAL = 0.1  # seconds between two looks at a candidate
 
@@ -40,8 +40,8 @@ class Activation:
 
     @classmethod
     def parse(cls, path: str | None) -> Activation | None:
-        """The activation that a socket's or an ini's name belongs to."""
-        found = NAME.fullmatch(os.path.splitext(os.path.basename(path or ""))[0])
+        """The activation that is written ``path``, or that a socket's or an ini's name belongs to."""
+        found = NAME.fullmatch(os.path.basename(path or ""))
         return cls(found.group(1), int(found.group(2))) if found else None
 
     def __str__(self) -> str:
@@ -83,21 +83,46 @@ def leftovers(layout: Layout, activation: Activation | None) -> list[Activation]
     ]
 
 
+def running(layout: Layout, table: str = "/proc/net/unix") -> list[Activation]:
+    """The activations whose socket a process holds: the live one, a candidate, and those that finish their requests."""
+    with open(table, encoding="utf-8", errors="replace") as stream:
+        paths = [line.split()[-1] for line in stream if f" {layout.run}/" in line]
+    return sorted({found for found in map(Activation.parse, paths) if found}, key=str)
+
+
+def processes(layout: Layout, activation: Activation) -> list[int]:
+    """The process ids of an activation: its processes carry its name (procname-prefix-spaced in uwsgi.ini)."""
+    name = f"{layout.name}@{activation} ".encode()
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as stream:
+                if stream.read(len(name)) == name:
+                    found.append(int(pid))
+        except OSError:  # it has just ended
+            continue
+    return found
+
+
 def following(layout: Layout, release: str) -> Activation:
     """The next activation of a release: a number higher than any that was used."""
-    numbers = [activation.number for activation in [*leftovers(layout, None), live(layout)] if activation]
+    sockets = filter(None, map(Activation.parse, names_in(layout.run)))
+    numbers = [activation.number for activation in [*leftovers(layout, None), live(layout), *sockets] if activation]
     return Activation(release, max(numbers, default=0) + 1)
 
 
-def start(layout: Layout, activation: Activation, uwsgi: str, exports: str) -> None:
-    """Let the Emperor start an activation: its secrets first, then the ini whose head names uWSGI, env and secrets to vassal-exec."""
-    for_app = Access(0o640, "root", layout.name)
+def stage(layout: Layout, activation: Activation, exports: str) -> None:
+    """Write an activation's secrets."""
+    replace_file(secrets(layout, activation.number), exports.encode(), Access(0o640, "root", layout.name))
+
+
+def start(layout: Layout, activation: Activation, uwsgi: str) -> None:
+    """Let the Emperor start a staged activation: the head of its ini names uWSGI, env and secrets to vassal-exec."""
     release = layout.release(activation.release)
-    replace_file(secrets(layout, activation.number), exports.encode(), for_app)
     with open(os.path.join(release, "uwsgi.ini"), encoding="utf-8") as stream:
         options = stream.read()
     head = f"; uwsgi = {uwsgi}\n; env = {release}/env\n; secrets = {secrets(layout, activation.number)}\n"
-    replace_file(ini(layout, activation), (head + options).encode(), for_app)
+    replace_file(ini(layout, activation), (head + options).encode(), Access(0o640, "root", layout.name))
 
 
 def wait_until_healthy(layout: Layout, activation: Activation, health: Health) -> None:
@@ -145,6 +170,12 @@ def switch(layout: Layout, activation: Activation) -> None:
     replace_link(layout.current, os.path.join("releases", activation.release))
     replace_link(layout.uwsgi_ini, "current/uwsgi.ini")
     replace_link(layout.nginx_conf, "current/nginx.conf")
+
+
+def unswitch(layout: Layout) -> None:
+    """Take the links of an app's first release away again."""
+    for link in (layout.socket, layout.nginx_conf, layout.uwsgi_ini, layout.current):
+        remove(link)
 
 
 def retire(layout: Layout, activation: Activation) -> None:

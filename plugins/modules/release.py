@@ -1,102 +1,193 @@
 #!/usr/bin/python
 # Copyright (c) emperor.flask maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Bring apps' releases to life on a host."""
+"""Bring apps' releases to life on a host, step by step."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: release
-short_description: Bring apps' releases to life
+short_description: Bring apps' releases to life, step by step
 description:
-  - For every entry of C(flask_apps), packs its code, renders its configuration and gives the whole a digest, the release's id. Where the host serves that
-    release with these secrets and is healthy, nothing is done, in one round trip for all apps.
-  - Otherwise the app gets its Unix user and folders, its code and virtual environment (once per content), and a candidate vassal on
-    a socket of its own. Only when that answers the health request is the socket's link renamed, and the old vassal finishes its requests and goes.
-  - A failure before that takes the candidate away again and leaves the live release serving.
+  - A release is everything of an app but its secrets, named by a digest. It gets to life in steps, each for all apps of a host in one
+    round trip, so that a play over many hosts waits between two steps and no host switches before the candidates of all are healthy.
+  - Each step can be repeated. A step that fails changes nothing that serves; C(revert) then takes away what was staged and started, on every host.
 author: emperor.flask maintainers
 options:
-  host:
-    description: Host as M(emperor.flask.validate) returns it.
-    type: dict
+  step:
+    description:
+      - C(stage) compares every entry of C(flask_apps) with what is live. Apps that differ get their Unix user and folders, their code and
+        virtual environment (once per content), the release's folder, and the app's lock. Nothing is done for an app that serves its
+        release, with these secrets, healthy. Apps whose C(state) is C(absent) are taken away.
+      - C(rollback) stages O(release) of O(app) instead, which is on the host already, with the secrets of today.
+      - C(before_switch) and C(after_switch) run the hooks of that name, for each app on the first host that releases it.
+      - C(candidate) starts a vassal beside the live one, on a socket of its own, and waits until it answers the health request.
+      - C(switch) renames the link to the socket, and reloads nginx if the app's site changed.
+      - C(retire) lets the old vassals finish their requests and go, removes what C(keep_releases) does not keep, and frees the lock.
+      - C(revert) puts everything back after a failure, and always fails, with the first failure's message.
+    type: str
+    choices: [stage, rollback, before_switch, candidate, switch, after_switch, retire, revert]
     required: true
+  host:
+    description: Host as M(emperor.flask.validate) returns it; for C(stage).
+    type: dict
+  plan:
+    description: What C(stage) or C(rollback) returned; for the steps after it.
+    type: dict
+  app:
+    description: Name of the app; for C(rollback).
+    type: str
+  release:
+    description: Release to go back to; for C(rollback). Empty, the one that was deployed before the live one.
+    type: str
 attributes:
   check_mode: {support: full, description: Tells what would change.}
   diff_mode: {support: full, description: "Shows environment and both configurations of a release; secrets never appear."}
 """
 
 EXAMPLES = r"""
-- name: Release every app
+- name: Stage the releases that differ from what is live
   emperor.flask.release:
+    step: stage
     host: "{{ __flask_app_input.host }}"
+  register: __flask_app_plan
+
+- name: Start each beside the live one and wait until it is healthy
+  emperor.flask.release:
+    step: candidate
+    plan: "{{ __flask_app_plan.plan }}"
+  when: __flask_app_plan.plan.apps | length > 0
 """
 
 RETURN = r"""
 releases:
-  description: "For each app: the app's name, the release before, the release now, and whether it changed."
+  description: "For each app: the app's name, the release before, the release now, and whether it changed. From C(stage) and C(rollback)."
   type: list
   elements: dict
   returned: success
+plan:
+  description: What the following steps need; its C(apps) are those that change.
+  type: dict
+  returned: from stage and rollback
+hooks:
+  description: What the hooks of each app printed.
+  type: dict
+  returned: from before_switch and after_switch
+report:
+  description: "A line per app: its name, old release, new release, seconds since the play staged it, URL."
+  type: list
+  elements: str
+  returned: from retire
 """
 
+from contextlib import ExitStack
+
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils import vassal
+from ansible_collections.emperor.flask.plugins.module_utils import account, lock, site
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.engine import App
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.store import Release
-from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_client import Health
+from ansible_collections.emperor.flask.plugins.module_utils.vassal import Activation
 
-# What the controller's half sends, not what a user writes: that is in DOCUMENTATION.
-TEXT = {"required": True}
-HEALTH = {"path": TEXT, "status": {"type": "list", "elements": "str"}, "timeout": {"type": "int"}, "host": TEXT}
+# What the controller's half sends for each app, not what a user writes: that is in DOCUMENTATION.
 APP = {
-    "name": TEXT,
-    "python": TEXT,
-    "default_server": {"type": "bool", "required": True},
-    "health": {"type": "dict", "required": True, "options": HEALTH},
-    "release": {"type": "dict"},
+    "name": {"required": True},
+    "python": {},  # of look and stage
+    "release": {"type": "dict"},  # of stage
     "archive": {},
+    "wanted": {},  # of rollback
+    "before": {},  # of every step after these: an activation
+    "activation": {},
+    "keep": {"type": "int"},
+    "back": {"type": "bool"},
 }
+
+# What each step does with one app; a step's result by app is what the controller gets.
+STEPS = {
+    "look": lambda app, item, secrets: app.look(item["python"]),
+    "stage": lambda app, item, secrets: app.stage(
+        Release(**item["release"]), item["archive"], secrets.get(item["name"], ""), item["python"]
+    ),
+    "rollback": lambda app, item, secrets: app.go_back(item["wanted"]),
+    "before_switch": lambda app, item, secrets: app.run_hooks(_activation(item), "before_switch"),
+    "candidate": lambda app, item, secrets: app.candidate(_activation(item)),
+    "switch": lambda app, item, secrets: app.switch(_activation(item)),
+    "after_switch": lambda app, item, secrets: app.run_hooks(_activation(item), "after_switch"),
+    "retire": lambda app, item, secrets: app.retire(
+        _activation(item), Activation.parse(item["before"]), item["keep"], item["back"]
+    ),
+    "revert": lambda app, item, secrets: app.revert(Activation.parse(item["before"])),
+    "remove": lambda app, item, secrets: account.remove_all(app.layout),
+}
+UNLOCKED = ("look", "after_switch")  # reads; runs when the release is over
+RELOADS = ("switch", "revert")  # once, after all apps
+LAST = ("retire", "revert", "remove")  # frees the locks
 
 
 def main() -> None:
-    """Step ``look`` answers what the controller plans with; step ``deploy`` does what it has planned."""
+    """Do one step for all apps; an error names the app."""
     module = AnsibleModule(
         argument_spec={
-            "step": {"choices": ["look", "deploy"], "required": True},
+            "step": {"choices": list(STEPS), "required": True},
             "apps": {"type": "list", "elements": "dict", "required": True, "options": APP},
+            "owner": {"type": "dict", "required": True},
+            "dead": {"type": "list", "elements": "str", "default": []},  # tokens of owners that do not run any more
             # By app. At the top level, where Ansible keeps it out of the host's journal too.
             "secrets": {"type": "dict", "default": {}, "no_log": True},
         },
         supports_check_mode=True,
     )
+    step, apps = module.params["step"], module.params["apps"]
+    if module.check_mode and step != "look":
+        module.exit_json(changed=True, by_app={})
+    results: dict = {}
     try:
-        if module.params["step"] == "look":
-            module.exit_json(changed=False, apps={item["name"]: _app(item).look() for item in module.params["apps"]})
-        _deploy(module)
-    except OSError as error:
-        module.fail_json(msg=f"the host cannot do it: {error}; mend that and run again")
+        with ExitStack() as locks:
+            held = apps if step in UNLOCKED else _locked(locks, module.params)
+            for item in held:
+                results[item["name"]] = _do(step, item, module.params["secrets"])
+            if step in RELOADS:
+                site.load()
+        for item in held if step in LAST else []:
+            lock.free(_app(item).layout.lock)
+    except lock.Taken as taken:
+        module.fail_json(msg=str(taken), holder=taken.holder)
+    except (Refusal, OSError) as error:
+        module.fail_json(msg=str(error), by_app=results)
+    module.exit_json(changed=step != "look", by_app=results)
 
 
-def _deploy(module: AnsibleModule) -> None:
-    deployed: list[str] = []
-    for item in module.params["apps"]:
-        app, release = _app(item), Release(**item["release"])
-        serving = vassal.live(app.layout)
+def _locked(locks: ExitStack, params: dict) -> list[dict]:
+    """Take the apps' locks for this step; return the apps. What another play holds has nothing of ours to revert."""
+    held = []
+    for item in params["apps"]:
         try:
-            app.deploy(release, item["archive"], module.params["secrets"].get(item["name"], ""))
-        except (Refusal, OSError) as error:
-            rest = "What it served before, it serves on." if serving else "It was not served before."
-            module.fail_json(msg=f"app '{item['name']}': {error}\n{rest}", changed=bool(deployed), deployed=deployed)
-        deployed.append(item["name"])
-    module.exit_json(changed=True, deployed=deployed)
+            locks.enter_context(lock.held(_app(item).layout.lock, params["owner"], params["dead"]))
+        except lock.Taken as taken:
+            if params["step"] == "revert":
+                continue
+            raise lock.Taken(f"app '{item['name']}': {taken}", taken.holder) from taken
+        held.append(item)
+    return held
+
+
+def _do(step: str, item: dict, secrets: dict[str, str]) -> object:
+    try:
+        return STEPS[step](_app(item), item, secrets)
+    except (Refusal, OSError) as error:
+        raise Refusal(f"app '{item['name']}': {error}") from error
 
 
 def _app(item: dict) -> App:
-    health = item["health"]
-    request = Health(health["path"], tuple(health["status"]), health["timeout"], health["host"], item["name"])
-    return App(Layout(item["name"]), item["default_server"], item["python"], request)
+    return App(Layout(item["name"]))
+
+
+def _activation(item: dict) -> Activation:
+    found = Activation.parse(item["activation"])
+    if found is None:
+        raise Refusal(f"'{item['activation']}' is no activation; run again")
+    return found
 
 
 if __name__ == "__main__":

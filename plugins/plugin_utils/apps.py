@@ -8,6 +8,7 @@ Each ``_check_*`` yields sentences that name the key, the value and the remedy; 
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -50,6 +51,8 @@ def prepare(app: App, base: Path) -> tuple[App, list[str]]:
     ``base`` is the folder that a relative ``source.path`` starts from. The content is checked once the form is right.
     """
     schema = spec.options("flask_app", "app")
+    if app.get("state") == "absent":  # all it needs is a name
+        schema = {key: {**option, "required": key == "name"} for key, option in schema.items()}
     strange = [key for key in app if not isinstance(key, str)]
     if strange:
         return app, [f"unknown key '{key}': put it in quotes if it is meant as a text" for key in strange]
@@ -57,11 +60,13 @@ def prepare(app: App, base: Path) -> tuple[App, list[str]]:
     mistakes += [_unknown(schema, key) for key in unknown]
     if mistakes:
         return prepared, mistakes
+    if prepared["state"] == "absent":
+        return prepared, list(_check_names(prepared))
     path = prepared["source"]["path"]
     if not path.strip():
         return prepared, ["source.path is empty; name the folder that holds the code"]
     prepared["source"]["path"] = str((base / path).resolve())
-    for check in (_check_names, _check_numbers, _check_source, _check_environment, _check_health, _check_extras):
+    for check in CHECKS:
         mistakes += check(prepared)
     return prepared, mistakes
 
@@ -79,7 +84,7 @@ def conflicts(apps: list[App]) -> Iterator[str]:
             yield f"app '{name}': name '{name}' is used by {count} apps; give each app a name of its own"
     owner: dict[str, str] = {}
     for app in apps:
-        for server_name in app["server_names"] or [""]:
+        for server_name in app["server_names"] or [""] if app.get("state") != "absent" else []:
             first = owner.setdefault(server_name.lower(), app["name"])
             if first == app["name"]:
                 continue
@@ -107,7 +112,7 @@ def _check_names(app: App) -> Iterator[str]:
         yield f"name '{name}' has {len(name)} characters; a Unix user may have {NAME_LENGTH}, so shorten it"
     if name in RESERVED:
         yield f"name '{name}' is {RESERVED[name]} name; choose another"
-    if not MODULE.fullmatch(app["module"]):
+    if app["state"] == "present" and not MODULE.fullmatch(app["module"]):
         yield f"module '{app['module']}' must be like 'package.module:app', or 'package:create_app()' to call a factory"
     for server_name in app["server_names"]:
         if not SERVER_NAME.fullmatch(server_name):
@@ -115,7 +120,7 @@ def _check_names(app: App) -> Iterator[str]:
 
 
 def _check_numbers(app: App) -> Iterator[str]:
-    for key in ("processes", "threads", "harakiri"):
+    for key in ("processes", "threads", "harakiri", "keep_releases"):
         if isinstance(app[key], bool) or (app[key] is not None and app[key] < 1):
             yield f"{key} is {app[key]}; it must be a number, at least 1"
     if not SIZE.fullmatch(app["client_max_body_size"]):
@@ -165,6 +170,19 @@ def _check_health(app: App) -> Iterator[str]:
             yield f"health.status has '{status}'; write a code such as 200, or a range such as 200-399"
 
 
+def _check_release(app: App) -> Iterator[str]:
+    for path in app["shared"]:
+        parts = Path(path).parts
+        if not parts or path.startswith("/") or ".." in parts or parts == (".",):
+            yield f"shared has '{path}', which is outside of the release; write a path relative to the code, such as instance"
+    for one, other in itertools.permutations(dict.fromkeys(app["shared"]), 2):
+        if Path(one).is_relative_to(other):
+            yield f"shared has '{one}' within '{other}'; the outer one is enough"
+    for when, commands in app["hooks"].items():
+        if any(not command.strip() for command in commands):
+            yield f"hooks.{when} has an empty command; remove it"
+
+
 def _check_extras(app: App) -> Iterator[str]:
     if not app["python"].startswith("/"):
         yield f"python '{app['python']}' must be an absolute path on the host, such as /usr/bin/python3"
@@ -174,3 +192,14 @@ def _check_extras(app: App) -> Iterator[str]:
             yield f"vassal_extra has '{option}', which is no uWSGI option; write it without dashes before it"
         elif any(not isinstance(one, (str, int, float)) or "\n" in str(one) for one in values):
             yield f"vassal_extra.{option} must be one line of text, a number, true or false, or a list of them"
+
+
+CHECKS = (
+    _check_names,
+    _check_numbers,
+    _check_source,
+    _check_environment,
+    _check_health,
+    _check_release,
+    _check_extras,
+)

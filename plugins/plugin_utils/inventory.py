@@ -29,29 +29,49 @@ class Inventory:
         return self._templar.template(self.variables[name]) if name in self.variables else otherwise
 
     def apps(self) -> tuple[list[apps.App], list[str]]:
-        """The apps with every key, and what is wrong with them. Each is templated by itself, so that an error names it."""
-        defaults, entries = self.value("flask_app_defaults", {}), self.variables.get("flask_apps", [])
-        if isinstance(entries, str):
-            entries = self.value("flask_apps")
-        if not isinstance(entries, list) or not isinstance(defaults, dict):
-            return [], [
-                "flask_apps must be a list of apps and flask_app_defaults a dictionary; correct them in the inventory"
-            ]
-        prepared, mistakes = [], []
-        for index, entry in enumerate(entries):
-            label = apps.label(entry, index)
-            try:
-                app = self._templar.template(entry)
-            except AnsibleError as error:
-                mistakes.append(f"{label}: {error}")
-                continue
-            if not isinstance(app, dict):
-                mistakes.append(f"{label} is '{app}'; an app is a dictionary with name, module and source")
+        """The apps with every key, and what is wrong with them. Where flask_app_only names an app, that one alone."""
+        defaults = self.value("flask_app_defaults", {})
+        entries, mistakes = self._entries()
+        if not isinstance(defaults, dict):
+            return [], ["flask_app_defaults must be a dictionary; correct it in the inventory"]
+        only = self.value("flask_app_only", "")
+        names = [app.get("name") for _, app in entries]
+        if only and only not in names:
+            return [], [f"there is no app '{only}'; flask_apps has {', '.join(map(str, names)) or 'none'}"]
+        prepared = []
+        for index, app in entries:
+            if only and app.get("name") != only:
                 continue
             ready, found = apps.prepare(apps.merge(defaults, app), self._folder())
             prepared.append(ready)
             mistakes += [f"{apps.label(app, index)}: {mistake}" for mistake in found]
         return prepared, mistakes or list(apps.conflicts(prepared))
+
+    def names(self) -> list[str]:
+        """The names of all apps, whatever else is wrong with them."""
+        return [str(app.get("name")) for _, app in self._entries()[0]]
+
+    def _entries(self) -> tuple[list[tuple[int, apps.App]], list[str]]:
+        """The entries of flask_apps, templated, with their places. Each is templated by itself, so that an error names it."""
+        entries = self.variables.get("flask_apps", [])
+        if isinstance(entries, str):
+            entries = self.value("flask_apps")
+        if not isinstance(entries, list):
+            return [], ["flask_apps must be a list of apps; correct it in the inventory"]
+        found, mistakes = [], []
+        for index, entry in enumerate(entries):
+            try:
+                app = self._templar.template(entry)
+            except AnsibleError as error:
+                mistakes.append(f"{apps.label(entry, index)}: {error}")
+                continue
+            if isinstance(app, dict):
+                found.append((index, app))
+            else:
+                mistakes.append(
+                    f"{apps.label(entry, index)} is '{app}'; an app is a dictionary with name, module and source"
+                )
+        return found, mistakes
 
     def _folder(self) -> Path:
         """Where relative paths start: the folder of the inventory that names this host; the play's where there is none."""
@@ -60,4 +80,4 @@ class Inventory:
 
 def without_secrets(app: apps.App) -> apps.App:
     """An app as a task's result may show it."""
-    return {**app, "secrets": dict.fromkeys(app["secrets"], HIDDEN)}
+    return {**app, "secrets": dict.fromkeys(app.get("secrets", {}), HIDDEN)}

@@ -15,7 +15,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.shell_exports import
 from ansible_collections.emperor.flask.plugins.plugin_utils import requirements
 from ansible_collections.emperor.flask.plugins.plugin_utils.source import Source
 
-SCHEMA = 1
+SCHEMA = 2
 ID_LENGTH = 12  # hexadecimal digits of the digest: short enough for a socket's path, long enough never to meet again
 
 
@@ -44,12 +44,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Rendered:
-    """A release, complete; its id is the digest of everything but the secrets."""
+    """A release, complete; its id is the digest of everything but the secrets. ``pythonpath`` are folders of the host."""
 
     stage: Stage
     app: dict[str, Any]
     python: str
     uwsgi: str
+    pythonpath: list[str]
     uwsgi_ini: str
     nginx_conf: str
 
@@ -64,6 +65,12 @@ class Rendered:
         return exports(_texts(self.app["secrets"]))
 
     @property
+    def host(self) -> str:
+        """The name its health is asked under: the first of its plain names."""
+        names = [name for name in self.app["server_names"] if not set(name) & set("*~^$")]
+        return names[0] if names else "localhost"
+
+    @property
     def manifest(self) -> dict[str, Any]:
         """What the release was made of, for people and for later runs."""
         return {
@@ -74,6 +81,10 @@ class Rendered:
             "venv": self.stage.venv,
             "python": self.python,
             "uwsgi": self.uwsgi,
+            "pythonpath": self.pythonpath,
+            "default_server": not self.app["server_names"],
+            "health": {**self.app["health"], "host": self.host},
+            "hooks": self.app["hooks"],
             "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.files().items()},
         }
 

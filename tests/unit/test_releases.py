@@ -16,7 +16,7 @@ def release(python="3.13", uwsgi="/opt/uwsgi/2.0.31-python3.13/bin/uwsgi", ini="
     entry = {"name": "shop", "module": "hello:app", "source": {"path": str(DEMOAPP)}, **changes}
     app, mistakes = apps.prepare(entry, Path("/"))
     assert mistakes == []
-    return Rendered(Stage.read(app, python), app, python, uwsgi, ini, conf)
+    return Rendered(Stage.read(app, python), app, python, uwsgi, [], ini, conf)
 
 
 def seen(live, **changes):

@@ -69,7 +69,8 @@ def test_a_number_never_comes_back_and_leftovers_are_all_but_the_live_one(tmp_pa
 
 
 def test_an_activation_names_its_uwsgi_environment_and_secrets(layout):
-    vassal.start(layout, Activation(RELEASE, 3), "/opt/uwsgi/bin/uwsgi", "export KEY='x'\n")
+    vassal.stage(layout, Activation(RELEASE, 3), "export KEY='x'\n")
+    vassal.start(layout, Activation(RELEASE, 3), "/opt/uwsgi/bin/uwsgi")
     assert Path(layout.secrets, "3").read_text() == "export KEY='x'\n"
     ini = Path(layout.vassals, f"{RELEASE}.3.ini")
     assert ini.read_text().splitlines() == [

@@ -1,0 +1,97 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which releases stay on a host, and what nobody needs any more.
+
+The modification time of a release's folder is when it was last deployed. One that never served has the time NEVER, one that was
+rolled back the time WITHDRAWN. So ``ls -lt releases/`` is the order in which a rollback goes back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+
+from ansible_collections.emperor.flask.plugins.module_utils import vassal
+from ansible_collections.emperor.flask.plugins.module_utils.files import link_target, names_in, remove
+from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+
+NEVER = 0  # nanoseconds since the epoch
+WITHDRAWN = 10**9
+
+
+def served(layout: Layout) -> list[str]:
+    """The releases that were live once, the last deployed first, those that were rolled back last."""
+    times = {name: _time(layout, name) for name in names_in(layout.releases) if not name.endswith(".partial")}
+    return sorted((name for name, when in times.items() if when != NEVER), key=lambda name: -times[name])
+
+
+def mark_served(layout: Layout, release: str) -> None:
+    """Remember that a release was deployed just now."""
+    _set_time(layout, release, time.time_ns())
+
+
+def mark_staged(layout: Layout, release: str) -> None:
+    """Remember that a release was made and has not served yet."""
+    _set_time(layout, release, NEVER)
+
+
+def mark_withdrawn(layout: Layout, release: str) -> None:
+    """Remember that a release was rolled back: no rollback goes to it unless it is named."""
+    _set_time(layout, release, WITHDRAWN)
+
+
+def before(layout: Layout, release: str) -> str | None:
+    """The release that a rollback from this one goes to: the one deployed before it that was not rolled back itself."""
+    order = [name for name in served(layout) if name == release or _time(layout, name) != WITHDRAWN]
+    older = order[order.index(release) + 1 :] if release in order else order
+    return older[0] if older else None
+
+
+def debris(layout: Layout) -> bool:
+    """Tell whether a run that died left something: a release that never served, or half of a store's entry."""
+    stores = (layout.releases, layout.codes, layout.venvs)
+    partial = any(name.endswith(".partial") for store in stores for name in names_in(store))
+    return partial or bool(set(names_in(layout.releases)) - set(served(layout)))
+
+
+def prune(layout: Layout, keep: int | None) -> None:
+    """Remove all but the last ``keep`` releases (None: all that served), what never served, and stores nobody points to.
+
+    The live release always stays, and so does one whose vassal still finishes its requests.
+    """
+    running = vassal.running(layout)
+    current = os.path.basename(link_target(layout.current) or "")
+    order = [name for name in served(layout) if name != current]
+    needed = {current, *order[: None if keep is None else keep - 1], *(activation.release for activation in running)}
+    for name in names_in(layout.releases):
+        if name not in needed:
+            _remove_tree(layout.release(name))
+    for store, link in ((layout.codes, "code"), (layout.venvs, "venv")):
+        targets = {link_target(os.path.join(layout.release(name), link)) for name in names_in(layout.releases)}
+        for name in names_in(store):
+            if name not in {os.path.basename(target) for target in targets if target}:
+                _remove_tree(os.path.join(store, name))
+    for name in names_in(layout.run):
+        activation = vassal.Activation.parse(name)
+        if name.endswith(".sock") and activation and activation not in running:
+            remove(os.path.join(layout.run, name))
+
+
+def _set_time(layout: Layout, release: str, when: int) -> None:
+    os.utime(layout.release(release), ns=(when, when))
+
+
+def _time(layout: Layout, release: str) -> int:
+    return os.stat(layout.release(release)).st_mtime_ns
+
+
+def _remove_tree(path: str) -> None:
+    """Out of the way first, so that a run that dies in between leaves a ``.partial`` and no half of an entry."""
+    doomed = path if path.endswith(".partial") else f"{path}.partial"
+    with contextlib.suppress(FileNotFoundError):
+        if doomed != path:
+            shutil.rmtree(doomed, ignore_errors=True)
+            os.rename(path, doomed)
+        shutil.rmtree(doomed)

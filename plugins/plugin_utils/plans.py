@@ -1,0 +1,87 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A plan: what the planning step of a release hands to the steps after it, through the play's variables. It holds no secret.
+
+``began`` is in seconds since the epoch. An app's entry has its name, ``before`` and ``activation`` (each a release with a number),
+``keep`` (releases), ``back`` (whether this is a rollback), ``hooks`` (their names) and ``host`` (the name it answers to).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered
+
+Result = dict[str, Any]
+VARIABLE = "__flask_app_plan"  # where the role's tasks register it
+OF_MODULE = ("name", "before", "activation", "keep", "back")
+
+
+def empty() -> Result:
+    """Nothing to do."""
+    return {"began": 0, "apps": []}
+
+
+def of_releases(began: float, releases: list[Rendered], seen: Result, staged: Result) -> Result:
+    """Apps that are released; those a failure kept from being staged are in it too, for there may be something to revert."""
+    apps = []
+    for release in releases:
+        name = release.app["name"]
+        new = (
+            seen[name]["release"] != release.identity
+        )  # not so where only a secret changed, or something was to be healed
+        apps.append(
+            {
+                "name": name,
+                "before": seen[name]["activation"],
+                "activation": None,
+                "host": release.host,
+                "keep": release.app["keep_releases"],
+                "back": False,
+                "hooks": [when for when, commands in release.app["hooks"].items() if commands and new],
+                **staged.get(name, {}),
+            }
+        )
+    return {"began": began, "apps": apps}
+
+
+def of_rollback(began: float, staged: Result) -> Result:
+    """Apps that go back; a rollback keeps all releases and runs no hook."""
+    apps = [{"name": name, "keep": None, "back": True, "hooks": [], **app} for name, app in staged.items()]
+    return {"began": began, "apps": apps}
+
+
+def item(app: Result) -> Result:
+    """What the module is told of an app."""
+    return {key: app[key] for key in OF_MODULE}
+
+
+def leads(variables: Result, name: str) -> bool:
+    """Tell whether this host is the first of the play that releases an app: it runs the hooks for the whole fleet."""
+    for host in variables["ansible_play_hosts_all"]:
+        plan = variables["hostvars"][host].get(VARIABLE, {}).get("plan") or empty()
+        if any(app["name"] == name for app in plan["apps"]):
+            return host == variables["inventory_hostname"]
+    return False
+
+
+def line(release: Rendered, seen: Result, changed: bool) -> Result:
+    """What a result says of an app."""
+    return {"app": release.app["name"], "before": seen["release"], "release": release.identity, "changed": changed}
+
+
+def report(app: Result, plan: Result, host: str) -> str:
+    """A line for people: app, host, old release, new release, seconds, URL."""
+    old, new = ((app[key] or "nothing").partition(".")[0] for key in ("before", "activation"))
+    name = host if app["host"] == "localhost" else app["host"]
+    return f"{app['name']} on {host}: {old} -> {new} in {time.time() - plan['began']:.1f} s, http://{name}/"
+
+
+def reverted(result: Result, variables: Result) -> Result:
+    """The failure that made a play revert, told last, where people look for it."""
+    first = variables.get("ansible_failed_result", {}).get("msg") or "another host failed"
+    said = f"{first}\nNothing was switched: what this host served before, it serves on."
+    if result.get("failed"):
+        said = f"{first}\nWhat was begun could not be taken away, so run again: {result['msg']}"
+    return {**result, "failed": True, "changed": False, "msg": said}

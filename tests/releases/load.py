@@ -1,0 +1,101 @@
+"""Keep an app busy through its host's nginx and count what goes wrong. Runs on the host; ends at SIGTERM and prints JSON.
+
+200 requests a second over 12 kept-alive connections, and 4 clients that always have a request of 3 seconds in flight. A right
+answer has status 200 and begins with "shop ". An idle kept-alive connection that the server closes is counted apart: nothing was
+answered on it, so the request is sent again on a new one, as browsers do.
+"""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+RATE, CONNECTIONS, SLOW = 200, 12, 4
+NAME = sys.argv[1]
+
+lock = threading.Lock()
+over = threading.Event()
+counted = {"requests": 0, "slow": 0, "closed_idle": 0, "failed": [], "versions": {}}
+answers = []  # monotonic times at which a quick request was answered
+
+
+class Client:
+    """One connection, kept alive."""
+
+    def __init__(self, path):
+        self.path, self.connection, self.used = path, None, False
+
+    def ask(self):
+        try:
+            try:
+                problem = self._once()
+            except (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected):
+                if not self.used:
+                    raise
+                with lock:
+                    counted["closed_idle"] += 1
+                self.connection, self.used = None, False
+                problem = self._once()
+        except (OSError, http.client.HTTPException) as error:
+            problem = repr(error)
+        if problem:
+            self.connection, self.used = None, False
+        self._count(problem)
+
+    def _once(self):
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection("127.0.0.1", 80, timeout=20)
+            self.connection.connect()
+            self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.connection.request("GET", self.path, headers={"Host": NAME})
+        answer = self.connection.getresponse()
+        body = answer.read().decode(errors="replace")
+        self.used = True
+        if answer.status != 200 or not body.startswith("shop "):
+            return f"{answer.status}: {body[:80]}"
+        with lock:
+            counted["versions"][body] = counted["versions"].get(body, 0) + 1
+        return None
+
+    def _count(self, problem):
+        now = time.monotonic()
+        with lock:
+            counted["slow" if self.path == "/slow" else "requests"] += 1
+            if self.path != "/slow":
+                answers.append(now)
+            if problem:
+                counted["failed"].append(f"{time.strftime('%H:%M:%S')} {self.path}: {problem}")
+
+
+def paced(index):
+    client, pause = Client("/"), CONNECTIONS / RATE
+    due = time.monotonic() + index / RATE
+    while not over.is_set():
+        time.sleep(max(due - time.monotonic(), 0))
+        client.ask()
+        due = max(due + pause, time.monotonic() - 1)
+
+
+def always():
+    client = Client("/slow")
+    while not over.is_set():
+        client.ask()
+
+
+signal.signal(signal.SIGTERM, lambda *_: over.set())
+threads = [threading.Thread(target=paced, args=(index,)) for index in range(CONNECTIONS)]
+threads += [threading.Thread(target=always) for _ in range(SLOW)]
+for thread in threads:
+    thread.start()
+print(os.getpid(), flush=True)
+while not over.is_set():
+    over.wait(1)
+for thread in threads:
+    thread.join()
+answers.sort()
+counted["longest_silence"] = round(max((b - a for a, b in zip(answers, answers[1:])), default=0), 3)
+print(json.dumps(counted))

@@ -1,0 +1,62 @@
+"""Whoever is killed, and whatever restarts, the next run ends green and nothing is left over."""
+
+import os
+import random
+import time
+
+import pytest
+from conftest import HOSTS, kill, live, nothing_lost, on, settled
+
+SEED = int(os.environ.get("EMPEROR_SEED", time.time()))
+KILLS = int(os.environ.get("EMPEROR_KILLS", "3"))
+MOMENTS = [round(random.Random(SEED + number).uniform(1, 8), 2) for number in range(KILLS)]
+
+
+@pytest.mark.parametrize("moment", MOMENTS, ids=[f"seed-{SEED}-after-{moment}s" for moment in MOMENTS])
+def test_a_killed_controller_is_taken_over_at_once(shop, moment):
+    shop.write(f"killed {moment}")
+    shop.entry["env"] = {"SHOP_IMPORT_SECONDS": "2"}
+    with nothing_lost():
+        process = shop.start("deploy")
+        time.sleep(moment)
+        kill(process)
+        shop.deploy()
+    for host in HOSTS:
+        assert settled(host).count("socket") == 1
+        assert len(on(host, "ls /var/www/shop/secrets").split()) == 1
+        assert ".partial" not in settled(host)
+    assert set(shop.deploy().changed) == {0}
+
+
+def test_two_releases_at_once_do_not_mix(shop):
+    shop.write("first")
+    shop.entry["env"] = {"SHOP_IMPORT_SECONDS": "4"}
+    with nothing_lost():
+        first = shop.start("deploy")
+        deadline = time.monotonic() + 30
+        while "socket" in settled(HOSTS[0]) and not on(HOSTS[0], "cat /var/lib/emperor-flask/locks/shop").strip():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        shop.write("second")
+        shop.refused("app 'shop'", "is releasing it, since")
+        output, _ = first.communicate()
+        assert first.returncode == 0, output
+    asked = "curl -s -H 'Host: shop.test' localhost/"
+    assert [on(host, asked) for host in HOSTS] == ["shop first"] * len(HOSTS)
+
+
+def test_a_host_that_restarts_while_staging_comes_back_on_the_old_release(shop, restart):
+    before = live(HOSTS[0])
+    (shop.folder / "requirements.txt").write_text("Flask==3.1.3\nitsdangerous==2.1.2\n")
+    process = shop.start("deploy")
+    deadline = time.monotonic() + 30
+    while on(HOSTS[0], "ls /var/www/shop/venvs | wc -l").strip() == "1":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    restart(HOSTS[0])
+    output, _ = process.communicate()
+    assert process.returncode != 0, output
+    assert live(HOSTS[0]) == before
+    shop.deploy()
+    assert live(HOSTS[0]) != before
+    assert ".partial" not in settled(HOSTS[0])

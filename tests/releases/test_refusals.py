@@ -1,0 +1,69 @@
+"""Releases that must not be: red with the cause in the last lines, nothing lost, nothing left behind, the old one serves on."""
+
+import pytest
+from conftest import HOSTS, nothing_lost, on, settled
+
+REFUSED = {
+    "import error": (
+        {"env": {"SHOP_IMPORT_ERROR": "the database is on fire"}},
+        ["RuntimeError: the database is on fire"],
+    ),
+    "health answers 500": ({"env": {"SHOP_HEALTH": "500"}}, ["does not answer /health", "it answers 500"]),
+    "health never answers": ({"env": {"SHOP_HEALTH_SECONDS": "60"}}, ["does not answer /health", "within 5 seconds"]),
+    "a hook fails": (
+        {"hooks": {"before_switch": ["echo the migration is stuck; exit 3"]}},
+        ["before_switch hook", "ended with 3", "the migration is stuck"],
+    ),
+    "a hook prompts": ({"hooks": {"before_switch": ["read answer"]}}, ["nobody can answer it a question"]),
+    "a hook prompts on the terminal": (
+        {"hooks": {"before_switch": ["read answer < /dev/tty"]}},
+        ["before_switch hook"],
+    ),
+    "a package that is not in the index": ({}, ["no-such-package-of-ours"]),
+    "a directive misspelt": ({"nginx_extra": "servr_tokens off;"}, ['unknown directive "servr_tokens"', "nginx_extra"]),
+}
+
+
+@pytest.mark.parametrize(("changes", "words"), REFUSED.values(), ids=REFUSED)
+def test_a_bad_release_is_refused_and_nothing_is_lost_or_left(shop, changes, words):
+    if "no-such-package-of-ours" in words:
+        (shop.folder / "requirements.txt").write_text("Flask==3.1.3\nno-such-package-of-ours\n")
+    shop.write("bad")
+    shop.entry.update({"health": {"path": "/health", "timeout": 5}, **changes})
+    before = {host: settled(host) for host in HOSTS}
+    with nothing_lost() as counted:
+        run = shop.refused("app 'shop'", "what this host served before, it serves on", *words)
+    assert {host: settled(host) for host in HOSTS} == before
+    assert all(set(seen.versions) == {"shop 1"} for seen in counted)
+    assert "first key" not in run.output
+
+
+def test_a_full_disk_is_refused_before_anything_is_made(shop):
+    shop.write("too big")
+    before = {host: settled(host) for host in HOSTS}
+    for host in HOSTS:
+        on(
+            host,
+            "mkdir -p /mnt/small && mount -t tmpfs -o size=40m tmpfs /mnt/small && cp -a /var/www/shop/code/. /mnt/small",
+        )
+        on(host, "mount --bind /mnt/small /var/www/shop/code")
+    try:
+        with nothing_lost():
+            shop.refused("app 'shop'", "MiB left", "make room")
+    finally:
+        for host in HOSTS:
+            on(host, "umount /var/www/shop/code /mnt/small")
+    assert {host: settled(host) for host in HOSTS} == before
+
+
+def test_one_host_that_cannot_keeps_all_hosts_from_switching(shop):
+    shop.write("half a fleet")
+    before = {host: settled(host) for host in HOSTS}
+    on(HOSTS[-1], "mv /usr/local/lib/uwsgi/vassal-exec /usr/local/lib/uwsgi/vassal-exec.away")
+    try:
+        with nothing_lost():
+            shop.entry["health"] = {"path": "/health", "timeout": 5}
+            shop.refused("another host failed")
+    finally:
+        on(HOSTS[-1], "mv /usr/local/lib/uwsgi/vassal-exec.away /usr/local/lib/uwsgi/vassal-exec")
+    assert {host: settled(host) for host in HOSTS} == before

@@ -1,0 +1,78 @@
+"""Releases under load: whatever changes, no request is lost."""
+
+import pytest
+from conftest import HOSTS, live, load, nothing_lost, on, settled
+
+CHANGES = {
+    "code": {},
+    "an app that imports for 5 seconds": {"env": {"SHOP_IMPORT_SECONDS": "5"}},
+    "a new environment": {"env": {"SHOP_COLOUR": "blue"}},
+}
+
+
+@pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
+def test_a_good_release_loses_nothing(shop, changes):
+    before = {host: live(host) for host in HOSTS}
+    shop.write("good")
+    shop.entry.update(changes)
+    with nothing_lost() as counted:
+        run = shop.deploy()
+    assert {host: old for _, host, old, _ in run.report} == before
+    assert {host: new for _, host, _, new in run.report} == {host: live(host) for host in HOSTS}
+    for seen in counted:
+        assert seen.closed_idle == 0, "nginx has nothing to reload"
+        assert set(seen.versions) == {"shop 1", "shop good"}
+
+
+def test_new_requirements_lose_nothing_and_code_alone_runs_no_installer(shop):
+    (shop.folder / "requirements.txt").write_text("Flask==3.1.3\nitsdangerous==2.2.0\n")
+    with nothing_lost():
+        shop.deploy()
+    venvs = [on(host, "ls /var/www/shop/venvs") for host in HOSTS]
+    shop.write("code alone")
+    shop.deploy()
+    assert [on(host, "ls /var/www/shop/venvs") for host in HOSTS] == venvs
+
+
+def test_a_changed_setting_of_nginx_reloads_it_and_fails_no_new_connection(shop):
+    shop.entry["nginx_extra"] = 'add_header X-Shop "changed" always;'
+    with load() as counted:
+        shop.deploy()
+    for seen in counted:
+        assert seen.failed == [], seen
+        if on(seen.host, "nginx -v 2>&1").strip() >= "nginx version: nginx/1.29":  # it has keepalive_min_timeout
+            assert seen.closed_idle == 0
+    assert [on(host, "curl -sI -H 'Host: shop.test' localhost | grep -c X-Shop") for host in HOSTS] == ["1\n"] * len(
+        HOSTS
+    )
+
+
+def test_a_rotated_secret_is_a_new_activation_of_the_same_release(shop):
+    before = {host: live(host) for host in HOSTS}
+    shop.entry["secrets"] = {"SHOP_KEY": "second key"}
+    with nothing_lost():
+        shop.deploy()
+    asked = "curl -s -H 'Host: shop.test' localhost/environment/SHOP_KEY"
+    assert [on(host, asked) for host in HOSTS] == ["second key"] * len(HOSTS)
+    assert {host: live(host) for host in HOSTS} == before
+
+
+def test_an_unchanged_site_changes_nothing_and_loses_nothing(shop):
+    with nothing_lost() as counted:
+        run = shop.play("site")
+    assert run.status == 0, run.output
+    assert set(run.changed) == {0}, run.output
+    assert sum(seen.closed_idle for seen in counted) == 0
+
+
+def test_releases_in_a_row_keep_what_keep_releases_says_and_leave_the_rest_flat(shop):
+    for number in range(8):
+        shop.write(f"row {number}")
+        shop.deploy()
+        for host in HOSTS:
+            settled(host)
+    for host in HOSTS:
+        assert len(on(host, "ls /var/www/shop/releases").split()) == 4
+        assert len(on(host, "ls /var/www/shop/code").split()) == 4
+        assert on(host, "ls /var/www/shop/secrets | wc -l").strip() == "1"
+        assert on(host, "pgrep -u shop -f 'uWSGI master' | wc -l").strip() == "1"
