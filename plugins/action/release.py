@@ -10,14 +10,19 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
-from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered, Stage
+from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered
 from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
+from ansible_collections.emperor.flask.plugins.plugin_utils.stage import Stage
 
 Result = dict[str, Any]
 MODULE = "emperor.flask.release"
 SHORT = 4  # a secret of fewer characters is not blotted out of messages: it would blot out much else
+
+display = Display()
 
 
 class ActionModule(ActionBase):
@@ -48,6 +53,8 @@ class ActionModule(ActionBase):
         }
         if not changed or self._task.check_mode:
             return result
+        for release in changed:
+            display.display(f"app '{release.app['name']}': {release.stage}")
         deployed = self._deploy(changed, seen)
         return _failure(result, deployed, changed) if deployed.get("failed") else result
 
@@ -62,7 +69,10 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(
                 f"app '{name}': there is no uWSGI for Python {seen['python']} on this host; apply the role emperor.flask.uwsgi_emperor first"
             )
-        stage = Stage.read(app, seen["python"])
+        try:
+            stage = Stage.read(app, seen["python"])
+        except Refusal as refusal:
+            raise AnsibleActionFail(f"app '{name}': {refusal}") from refusal
         code = layout.code(stage.code)
         variables = {
             **self._vars,
@@ -113,7 +123,13 @@ def _request(app: Result) -> Result:
 
 
 def _line(release: Rendered, seen: Result, changed: bool) -> Result:
-    return {"app": release.app["name"], "before": seen["release"], "release": release.identity, "changed": changed}
+    return {
+        "app": release.app["name"],
+        "before": seen["release"],
+        "release": release.identity,
+        "changed": changed,
+        "origin": str(release.stage),
+    }
 
 
 def _failure(planned: Result, result: Result, releases: list[Rendered]) -> Result:

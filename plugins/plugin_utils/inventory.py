@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.emperor.flask.plugins.plugin_utils import apps
+from ansible_collections.emperor.flask.plugins.plugin_utils import apps, source
 
 HIDDEN = "********"
 
@@ -28,8 +28,11 @@ class Inventory:
         """A variable, templated."""
         return self._templar.template(self.variables[name]) if name in self.variables else otherwise
 
-    def apps(self) -> tuple[list[apps.App], list[str]]:
-        """The apps with every key, and what is wrong with them. Each is templated by itself, so that an error names it."""
+    def apps(self, only: str | None = None, version: str | None = None) -> tuple[list[apps.App], list[str]]:
+        """The apps with every key, and what is wrong with them. Each is templated by itself, so that an error names it.
+
+        ``only`` is the one app that is wanted: nothing is fetched for the others. ``version`` takes the place of its source's.
+        """
         defaults, entries = self.value("flask_app_defaults", {}), self.variables.get("flask_apps", [])
         if isinstance(entries, str):
             entries = self.value("flask_apps")
@@ -37,6 +40,8 @@ class Inventory:
             return [], [
                 "flask_apps must be a list of apps and flask_app_defaults a dictionary; correct them in the inventory"
             ]
+        if version is not None and only is None and len(entries) > 1:
+            return [], [f"version '{version}' was asked for, but not of which app; name it with -e app=NAME"]
         prepared, mistakes = [], []
         for index, entry in enumerate(entries):
             label = apps.label(entry, index)
@@ -48,10 +53,15 @@ class Inventory:
             if not isinstance(app, dict):
                 mistakes.append(f"{label} is '{app}'; an app is a dictionary with name, module and source")
                 continue
-            ready, found = apps.prepare(apps.merge(defaults, app), self._folder())
+            wanted = only in (None, app.get("name"))
+            merged = apps.merge(defaults, app)
+            ready, found = apps.prepare(merged, self._folder(), version if wanted else None, with_source=wanted)
             prepared.append(ready)
             mistakes += [f"{apps.label(app, index)}: {mistake}" for mistake in found]
-        return prepared, mistakes or list(apps.conflicts(prepared))
+        mistakes = mistakes or list(apps.conflicts(prepared))
+        if mistakes:
+            return prepared, mistakes
+        return apps.chosen(prepared, only)
 
     def _folder(self) -> Path:
         """Where relative paths start: the folder of the inventory that names this host; the play's where there is none."""
@@ -60,4 +70,4 @@ class Inventory:
 
 def without_secrets(app: apps.App) -> apps.App:
     """An app as a task's result may show it."""
-    return {**app, "secrets": dict.fromkeys(app["secrets"], HIDDEN)}
+    return {**app, "source": source.public(app["source"]), "secrets": dict.fromkeys(app["secrets"], HIDDEN)}
