@@ -11,11 +11,14 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.plugin_utils import owner, plans
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
-from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered, Stage
+from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered
 from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
+from ansible_collections.emperor.flask.plugins.plugin_utils.stage import Stage
 
 Result = dict[str, Any]
 MODULE = "emperor.flask.release"
@@ -23,6 +26,8 @@ PYTHON = "/usr/bin/python3"  # for apps whose entry does not say, because they g
 STEPS = ("stage", "rollback", "before_switch", "candidate", "switch", "after_switch", "retire", "revert")
 HOOKS = ("before_switch", "after_switch")
 SHORT = 4  # a secret of fewer characters is not blotted out of messages: it would blot out much else
+
+display = Display()
 
 
 class ActionModule(ActionBase):
@@ -74,10 +79,12 @@ class ActionModule(ActionBase):
                 return {**result, **removed}
         if not changed:
             return result
+        for release in changed:
+            display.display(f"app '{release.app['name']}': {release.stage}")
         items = [{"name": release.app["name"], "python": release.app["python"]} for release in changed]
         for item, release in zip(items, changed):
             item["release"] = release.request()
-            if release.stage.code not in seen[item["name"]]["codes"]:
+            if not {release.stage.code, release.stage.digest} & set(seen[item["name"]]["codes"]):
                 item["archive"] = self._send(release)
         staged = self._module("stage", items, {release.app["name"]: release.secrets for release in changed})
         plan = plans.of_releases(self._began, changed, seen, staged.get("by_app", {}))
@@ -118,7 +125,10 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(
                 f"app '{name}': there is no uWSGI for Python {seen['python']} on this host; apply the role emperor.flask.uwsgi_emperor first"
             )
-        stage = Stage.read(app, seen["python"])
+        try:
+            stage = Stage.read(app, seen["python"])
+        except Refusal as refusal:
+            raise AnsibleActionFail(f"app '{name}': {refusal}") from refusal
         code = layout.code(stage.code)
         pythonpath = [str(Path(code, part)) for part in stage.pythonpath]
         variables = {

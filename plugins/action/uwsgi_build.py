@@ -12,7 +12,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
-from ansible_collections.emperor.flask.plugins.plugin_utils.wheels import Slot, Wheel, default_cache, slot
+from ansible_collections.emperor.flask.plugins.plugin_utils.cache import default_cache
+from ansible_collections.emperor.flask.plugins.plugin_utils.wheels import Slot, Wheel, slot
 
 Result = dict[str, Any]
 MODULE = "emperor.flask.uwsgi_build"

@@ -18,6 +18,7 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils import (
     account,
+    build,
     hooks,
     host,
     retention,
@@ -101,8 +102,10 @@ class App:
         layout, live = self.layout, vassal.live(self.layout)
         account.prepare(layout)
         self._check_room(release, archive, live)
-        store.stage_code(layout, release.code, archive, python)
+        if not os.path.isdir(layout.code(release.code)):
+            store.stage_code(layout, release.source, archive, python)
         store.stage_venv(layout, release, python)
+        build.build_code(layout, release, python)
         if store.make_release(layout, release):
             retention.mark_staged(layout, release.identity)
         site.test(layout, release.nginx_conf, release.manifest["default_server"])

@@ -7,15 +7,18 @@ Nothing in a store changes after it was made. What is not complete is made anew;
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, succeeds, tail
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access, replace_file
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.packages import Packages
 
 UNCHECKED = ["--invalidation-mode", "unchecked-hash"]  # a store never changes, so Python need not look whether it did
 COMPLETE = "emperor-complete"  # stands in a virtual environment that was finished: it cannot be renamed into place
@@ -25,17 +28,17 @@ COMPLETE = "emperor-complete"  # stands in a virtual environment that was finish
 class Release:
     """A release as the controller has rendered it. ``identity`` is its id; secrets are not part of it.
 
-    ``code`` and ``venv`` are digests, ``requirements`` names files of the code, ``uwsgi`` is the binary to run.
+    ``source``, ``code`` (the source as it is served) and ``venv`` are digests, ``packages`` has the fields of packages.Packages.
     """
 
     identity: str
+    source: str
     code: str
     venv: str
-    requirements: list[str]
+    packages: dict
     env: str
     uwsgi_ini: str
     nginx_conf: str
-    uwsgi: str
     manifest: dict
 
 
@@ -48,12 +51,12 @@ def stage_code(layout: Layout, digest: str, archive: str | None, python: str) ->
         raise Refusal(f"the code {digest} is not on the host and was not sent; run again")
     partial = f"{path}.partial"
     shutil.rmtree(partial, ignore_errors=True)
+    os.mkdir(partial)  # an app that is a package of an index has no files
     try:
         with tarfile.open(archive) as tar:
             tar.extractall(partial, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
-        # What cannot be compiled, such as a template that ends in .py, is found out when it is imported.
-        succeeds([python, "-m", "compileall", "-q", *UNCHECKED, "-s", partial, "-p", path, partial])
-        _own(partial)
+        compile_code(python, partial, path)
+        give_to_root(partial)
         os.rename(partial, path)
     except (OSError, tarfile.TarError) as error:
         raise Refusal(f"the code cannot be unpacked to {path}: {error}") from error
@@ -62,17 +65,24 @@ def stage_code(layout: Layout, digest: str, archive: str | None, python: str) ->
     return True
 
 
+def compile_code(python: str, folder: str, path: str) -> None:
+    """Byte-compile a folder that will be ``path``. What cannot be, such as a template that ends in .py, is found out when it is imported."""
+    succeeds([python, "-m", "compileall", "-q", *UNCHECKED, "-s", folder, "-p", path, folder])
+
+
 def stage_venv(layout: Layout, release: Release, python: str) -> bool:
     """Make the release's virtual environment unless it is there; tell whether that was needed.
 
     pip runs as the app's user, because a package's build may run any code; afterwards everything belongs to root, and only
     then is it called complete.
     """
-    path = layout.venv(release.venv)
+    path, packages = layout.venv(release.venv), Packages(**release.packages)
     if os.path.exists(os.path.join(path, COMPLETE)):
         return False
     shutil.rmtree(path, ignore_errors=True)
     os.mkdir(path)
+    for name, text in packages.texts.items():  # while the folder is root's: nobody can put a link in a file's place
+        replace_file(os.path.join(path, name), text.encode(), Access(0o644))
     Access(0o700, layout.name, layout.name).apply(path)
     settings = {
         **os.environ,
@@ -82,21 +92,39 @@ def stage_venv(layout: Layout, release: Release, python: str) -> bool:
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
     pip = [os.path.join(path, "bin", "python"), "-m", "pip", "install", "--no-input", "--quiet"]
-    files = [part for file in release.requirements for part in ("--requirement", file)]
     try:
         run([python, "-m", "venv", path], env=settings, user=layout.name, cwd="/")
-        if files:
-            run([*pip, *files], env=settings, user=layout.name, cwd=layout.code(release.code))
-        _own(path)
+        with _code_for(packages, layout, release) as code:
+            for arguments in packages.arguments(path):
+                run([*pip, *arguments], env=settings, user=layout.name, cwd=code)
+        give_to_root(path)
         replace_file(os.path.join(path, COMPLETE), b"", Access(0o644))
     except CommandFailed as error:
         shutil.rmtree(path, ignore_errors=True)
-        source = f" with {', '.join(release.requirements)}" if files else ""
+        source = f" with {packages.origin}" if packages.installs else ""
         raise Refusal(f"the virtual environment cannot be made{source}:\n{tail(error.output)}") from error
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise
     return True
+
+
+@contextlib.contextmanager
+def _code_for(packages: Packages, layout: Layout, release: Release) -> Iterator[str]:
+    """The folder that pip starts in: the code, or a copy where something of it is built, because setuptools writes beside it.
+
+    The app's user copies, as nobody else may write where it could put links.
+    """
+    code = next(filter(os.path.isdir, map(layout.code, (release.source, release.code))))
+    if not packages.uses_code:
+        yield code
+        return
+    copy = os.path.join(layout.venv(release.venv), "emperor-code")
+    try:
+        run(["cp", "-R", "-P", "--preserve=mode,timestamps", f"{code}/.", copy], user=layout.name, cwd="/")
+        yield copy
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
 
 
 def make_release(layout: Layout, release: Release) -> bool:
@@ -120,18 +148,18 @@ def make_release(layout: Layout, release: Release) -> bool:
     return True
 
 
-def _own(top: str) -> None:
+def give_to_root(top: str) -> None:
     """Give a tree to root: readable by all who pass the folder above it, executable where it was, writable by root alone.
 
     From the top down, each folder before what is in it: then nobody can put a link in the place of a file meanwhile.
     """
-    _give_to_root(top)
+    _give(top)
     for parent, folders, files in os.walk(top):
         for name in [*folders, *files]:
-            _give_to_root(os.path.join(parent, name))
+            _give(os.path.join(parent, name))
 
 
-def _give_to_root(path: str) -> None:
+def _give(path: str) -> None:
     os.chown(path, 0, 0, follow_symlinks=False)
     if not os.path.islink(path):
         executable = os.path.isdir(path) or os.stat(path).st_mode & 0o100

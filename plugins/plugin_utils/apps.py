@@ -17,8 +17,7 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.shell_exports import exports
-from ansible_collections.emperor.flask.plugins.plugin_utils import spec
-from ansible_collections.emperor.flask.plugins.plugin_utils.source import Source
+from ansible_collections.emperor.flask.plugins.plugin_utils import requirements, source, spec
 
 App = dict[str, Any]
 
@@ -45,10 +44,11 @@ def merge(defaults: App, app: App) -> App:
     return merged
 
 
-def prepare(app: App, base: Path) -> tuple[App, list[str]]:
+def prepare(app: App, base: Path, version: str | None = None, with_source: bool = True) -> tuple[App, list[str]]:
     """Return an app with every key, converted, and the sentences that say what is wrong with it.
 
-    ``base`` is the folder that a relative ``source.path`` starts from. The content is checked once the form is right.
+    ``base`` is the folder that a relative path of ``source`` starts from; ``version`` takes the place of the source's own.
+    The content is checked once the form is right; that of the source only ``with_source``, since it may have to be fetched.
     """
     schema = spec.options("flask_app", "app")
     if app.get("state") == "absent":  # all it needs is a name
@@ -56,19 +56,33 @@ def prepare(app: App, base: Path) -> tuple[App, list[str]]:
     strange = [key for key in app if not isinstance(key, str)]
     if strange:
         return app, [f"unknown key '{key}': put it in quotes if it is meant as a text" for key in strange]
+    stated = app.get("source")
+    if isinstance(stated, dict) and isinstance(stated.get("version"), float):
+        return app, [f"source.version is the number {stated['version']}; put it in quotes, or 1.10 becomes 1.1"]
     prepared, mistakes, unknown = spec.check(schema, app)
     mistakes += [_unknown(schema, key) for key in unknown]
     if mistakes:
         return prepared, mistakes
     if prepared["state"] == "absent":
         return prepared, list(_check_names(prepared))
-    path = prepared["source"]["path"]
-    if not path.strip():
-        return prepared, ["source.path is empty; name the folder that holds the code"]
-    prepared["source"]["path"] = str((base / path).resolve())
+    mistakes += source.mistakes(prepared["source"], version)
+    if mistakes:
+        return prepared, mistakes
+    prepared["source"] = source.located(source.with_version(prepared["source"], version), base)
     for check in CHECKS:
         mistakes += check(prepared)
+    mistakes += _check_source(prepared) if with_source else []
     return prepared, mistakes
+
+
+def chosen(apps: list[App], only: str | None) -> tuple[list[App], list[str]]:
+    """The app of this name, or all apps where no name is given; and what is wrong with the name."""
+    names = [app["name"] for app in apps]
+    if only is None or only in names:
+        return [app for app in apps if only in (None, app["name"])], []
+    near = difflib.get_close_matches(only, names, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return [], [f"app '{only}' is not in flask_apps: {hint}The apps here are {', '.join(names) or 'none'}"]
 
 
 def label(app: Any, index: int) -> str:
@@ -128,18 +142,13 @@ def _check_numbers(app: App) -> Iterator[str]:
 
 
 def _check_source(app: App) -> Iterator[str]:
-    source = Path(app["source"]["path"])
-    if not source.is_dir():
-        yield f"source.path: there is no folder {source}; a relative path starts from the inventory's folder"
-        return
-    for name in app["requirements"] or []:
-        file = source / name
-        if not file.resolve().is_relative_to(source):
-            yield f"requirements has '{name}', which is outside of {source}; name files of the source"
-        elif not file.is_file():
-            yield f"requirements has '{name}', but there is no {file}; correct the name or add the file"
+    """Gets the source on to the controller: only then is known whether there is such a commit, and which packages it wants."""
     try:
-        Source.read(source)
+        found = source.resolve(app["source"])
+        mistakes = list(requirements.mistakes(found, app["requirements"]))
+        yield from mistakes
+        if not mistakes:
+            requirements.plan(found, app["requirements"], app["module"])
     except Refusal as refusal:
         yield str(refusal)
 
@@ -197,7 +206,6 @@ def _check_extras(app: App) -> Iterator[str]:
 CHECKS = (
     _check_names,
     _check_numbers,
-    _check_source,
     _check_environment,
     _check_health,
     _check_release,

@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.emperor.flask.plugins.plugin_utils import apps
+from ansible_collections.emperor.flask.plugins.plugin_utils import apps, source
 
 HIDDEN = "********"
 
@@ -29,23 +29,29 @@ class Inventory:
         return self._templar.template(self.variables[name]) if name in self.variables else otherwise
 
     def apps(self) -> tuple[list[apps.App], list[str]]:
-        """The apps with every key, and what is wrong with them. Where flask_app_only names an app, that one alone."""
+        """The apps with every key, and what is wrong with them.
+
+        Where flask_app_only names an app, it is the only one, and nothing is fetched for the others; flask_app_version then takes
+        the place of its source's version.
+        """
         defaults = self.value("flask_app_defaults", {})
+        only, version = self.value("flask_app_only") or None, self.value("flask_app_version") or None
         entries, mistakes = self._entries()
         if not isinstance(defaults, dict):
             return [], ["flask_app_defaults must be a dictionary; correct it in the inventory"]
-        only = self.value("flask_app_only", "")
-        names = [app.get("name") for _, app in entries]
-        if only and only not in names:
-            return [], [f"there is no app '{only}'; flask_apps has {', '.join(map(str, names)) or 'none'}"]
+        if version is not None and only is None and len(entries) > 1:
+            return [], [f"version '{version}' was asked for, but not of which app; name it with -e app=NAME"]
         prepared = []
         for index, app in entries:
-            if only and app.get("name") != only:
-                continue
-            ready, found = apps.prepare(apps.merge(defaults, app), self._folder())
+            wanted = only in (None, app.get("name"))
+            merged = apps.merge(defaults, app)
+            ready, found = apps.prepare(merged, self._folder(), version if wanted else None, with_source=wanted)
             prepared.append(ready)
             mistakes += [f"{apps.label(app, index)}: {mistake}" for mistake in found]
-        return prepared, mistakes or list(apps.conflicts(prepared))
+        mistakes = mistakes or list(apps.conflicts(prepared))
+        if mistakes:
+            return prepared, mistakes
+        return apps.chosen(prepared, only)
 
     def names(self) -> list[str]:
         """The names of all apps, whatever else is wrong with them."""
@@ -80,4 +86,5 @@ class Inventory:
 
 def without_secrets(app: apps.App) -> apps.App:
     """An app as a task's result may show it."""
-    return {**app, "secrets": dict.fromkeys(app.get("secrets", {}), HIDDEN)}
+    shown = {"source": source.public(app["source"])} if app.get("source") else {}
+    return {**app, **shown, "secrets": dict.fromkeys(app.get("secrets", {}), HIDDEN)}

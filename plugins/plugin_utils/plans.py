@@ -68,7 +68,13 @@ def leads(variables: Result, name: str) -> bool:
 
 def line(release: Rendered, seen: Result, changed: bool) -> Result:
     """What a result says of an app."""
-    return {"app": release.app["name"], "before": seen["release"], "release": release.identity, "changed": changed}
+    return {
+        "app": release.app["name"],
+        "before": seen["release"],
+        "release": release.identity,
+        "changed": changed,
+        "origin": str(release.stage),
+    }
 
 
 def report(app: Result, plan: Result, host: str) -> str:

@@ -6,40 +6,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.engine import keyed_digest
 from ansible_collections.emperor.flask.plugins.module_utils.shell_exports import exports
-from ansible_collections.emperor.flask.plugins.plugin_utils import requirements
-from ansible_collections.emperor.flask.plugins.plugin_utils.source import Source
+from ansible_collections.emperor.flask.plugins.plugin_utils.stage import Stage
 
 SCHEMA = 2
 ID_LENGTH = 12  # hexadecimal digits of the digest: short enough for a socket's path, long enough never to meet again
-
-
-@dataclass(frozen=True)
-class Stage:
-    """An app's code and packages, named by their digests, for one Python."""
-
-    source: Source
-    code: str
-    venv: str
-    requirements: list[str]
-
-    @classmethod
-    def read(cls, app: dict[str, Any], python: str) -> Stage:
-        """Read the app's source; raises Refusal for what cannot be shipped."""
-        source = Source.read(Path(app["source"]["path"]))
-        files = requirements.found(source.folder, app["requirements"])
-        code = source.digest()
-        return cls(source, code, requirements.digest(source.folder, files, python, code), files)
-
-    @property
-    def pythonpath(self) -> list[str]:
-        """Folders modules are imported from, relative to the code: its top, and src/ where there is one."""
-        return ["", "src"] if any(name.startswith("src/") for name in self.source.files) else [""]
 
 
 @dataclass(frozen=True)
@@ -72,7 +47,11 @@ class Rendered:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What the release was made of, for people and for later runs."""
+        """What the release was made of and where that is from, for people and for later runs."""
+        return {**self._contents, "origin": self.stage.origin}
+
+    @property
+    def _contents(self) -> dict[str, Any]:
         return {
             "schema": SCHEMA,
             "app": self.app["name"],
@@ -85,13 +64,14 @@ class Rendered:
             "default_server": not self.app["server_names"],
             "health": {**self.app["health"], "host": self.host},
             "hooks": self.app["hooks"],
+            "shared": self.app["shared"],
             "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.files().items()},
         }
 
     @property
     def identity(self) -> str:
         """The release's id, the same on every host with the same Python and uWSGI."""
-        return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
+        return hashlib.sha256(json.dumps(self._contents, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
 
     def files(self) -> dict[str, str]:
         """The texts of the release's folder."""
@@ -124,13 +104,13 @@ class Rendered:
         """What the module is told of the release: the fields of store.Release."""
         return {
             "identity": self.identity,
+            "source": self.stage.digest,
             "code": self.stage.code,
             "venv": self.stage.venv,
-            "requirements": self.stage.requirements,
+            "packages": asdict(self.stage.packages),
             "env": self.env,
             "uwsgi_ini": self.uwsgi_ini,
             "nginx_conf": self.nginx_conf,
-            "uwsgi": self.uwsgi,
             "manifest": self.manifest,
         }
 

@@ -1,40 +1,156 @@
 # Copyright (c) emperor.flask maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""An app's requirements files, and the digest of the virtual environment they make."""
+"""Which packages an app's virtual environment has: found in the source in a documented order, locks first."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-SCHEMA = 1
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.packages import Packages
+from ansible_collections.emperor.flask.plugins.plugin_utils import locks
+from ansible_collections.emperor.flask.plugins.plugin_utils.cache import Cache
+from ansible_collections.emperor.flask.plugins.plugin_utils.source import Source
+from ansible_collections.emperor.flask.plugins.plugin_utils.tree import Tree
+
+SCHEMA = 2
+UV, PYPROJECT, PROJECT = "uv.lock", "pyproject.toml", "."
+ORDER = (UV, "pylock.toml", "requirements.txt", PYPROJECT)  # the first that is there is used
+PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")  # the names that PEP 751 allows
+LOCKED = ["--require-hashes", "--no-deps"]
 INCLUDE = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)[ =]*(\S+)")
-LOCAL = re.compile(r"^\s*(?:-e\b|--editable\b|\.{1,2}(?:/|\[|\s|$)|file:|\S+\s*@\s*file:)")
+EDITABLE = re.compile(r"^\s*(?:-e\b|--editable\b)[ =]*(?!\S+\+)(\S+)")  # of a folder: git+https://... is none
+LOCAL = re.compile(r"^\s*(?:\.{1,2}(?:/|\[|\s|$)|file:|\S+\s*@\s*file:)")
 
 
-def found(source: Path, named: list[str] | None) -> list[str]:
-    """The requirements files to install: those the app names, else requirements.txt where there is one."""
-    if named is not None:
-        return named
-    return ["requirements.txt"] if (source / "requirements.txt").is_file() else []
+@dataclass(frozen=True)
+class Plan:
+    """What is installed. ``read`` has the requirements files of the code that count, ``unused`` what was found and not taken."""
+
+    packages: Packages = field(default_factory=Packages)
+    read: dict[str, str] = field(default_factory=dict)
+    unused: list[str] = field(default_factory=list)
+
+    def digest(self, python: str, code: str) -> str:
+        """Identity of the virtual environment: Python, pip's arguments and every text that counts; the code's where it is installed."""
+        identity = {
+            "schema": SCHEMA,
+            "python": python,
+            **asdict(self.packages),
+            "read": self.read,
+            "code": code if self.packages.uses_code else None,
+        }
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+    def __str__(self) -> str:
+        return self.packages.origin + (f" (not used: {', '.join(self.unused)})" if self.unused else "")
 
 
-def digest(source: Path, files: list[str], python: str, code: str) -> str:
-    """Identity of the virtual environment: Python, every requirements file and what it includes.
+def mistakes(source: Source, named: list[str] | None) -> Iterator[str]:
+    """What is wrong with an app's ``requirements``."""
+    if source.package is not None:
+        if named:
+            yield "requirements names files of the source, but source.package has none; its own metadata says what it needs"
+        return
+    for name in named or []:
+        file = source.folder / name
+        if not file.resolve().is_relative_to(source.folder.resolve()):
+            yield f"requirements has '{name}', which is outside of {source.folder}; name files of the source"
+        elif name != PROJECT and not file.is_file():
+            yield f"requirements has '{name}', but there is no {file}; correct the name or add the file"
+        elif name != PROJECT and posixpath.normpath(name) not in source.files:
+            yield f"requirements has '{name}', but git ignores {file}, so it stays behind; let git have it"
+    files = [name for name in named or [] if name != PROJECT]
+    alone = [name for name in files if name in (UV, PYPROJECT) or PYLOCK.fullmatch(posixpath.basename(name))]
+    if alone and len(files) > 1:
+        yield f"requirements has {' and '.join(files)}, but {alone[0]} says everything; keep one, or requirements files alone"
 
-    A requirement that is a folder of the source itself depends on the code, so its digest is part of it then.
+
+def plan(source: Source, named: list[str] | None, module: str, cache: Cache | None = None) -> Plan:
+    """Decide what is installed; raises Refusal for a lock that cannot be used.
+
+    Unset, the first file of ORDER, and the project itself where ``module`` cannot be imported from the code as it lies there.
     """
-    texts = {name: text for file in files for name, text in _read(source, file).items()}
-    local = any(LOCAL.match(line) for text in texts.values() for line in text.splitlines())
-    identity = {"schema": SCHEMA, "python": python, "install": files, "files": texts, "code": code if local else None}
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    if source.package is not None:
+        return Plan(Packages(source.origin["package"], [[source.package]], {}, bool(source.files)))
+    there = [name for name in ORDER if name in source.files and (name != PYPROJECT or _is_project(source))]
+    files = [posixpath.normpath(name) for name in named] if named is not None else there[:1]
+    itself = PROJECT in files if named is not None else _must_be_installed(source, module)
+    files = [name for name in files if name != PROJECT]
+    chosen = _plan(source, files, itself, cache or Cache.default())
+    return Plan(chosen.packages, chosen.read, [name for name in there if name not in files and name != PYPROJECT])
 
 
-def _read(source: Path, file: str, seen: frozenset[str] = frozenset()) -> dict[str, str]:
+def importable(tree: Tree, module: str) -> bool:
+    """Tell whether the code has a module at its top or in src/, where it is imported from without being installed."""
+    top = re.split(r"[.:]", module)[0]
+    starts = tuple(f"{folder}{top}{end}" for folder in ("", "src/") for end in (".py", "/"))
+    return any(name.startswith(starts) for name in tree.files)
+
+
+def _plan(source: Source, files: list[str], itself: bool, cache: Cache) -> Plan:
+    origin = ", ".join([*files, *(["the project itself"] if itself else [])]) or "nothing"
+    project = [["--no-deps", PROJECT]] if itself else []
+    if files == [PYPROJECT]:
+        dependencies = _dependencies(source)
+        if dependencies is None:
+            return Plan(Packages(origin, [[PROJECT]], {}, True))
+        return _generated(origin, locks.Locked("".join(f"{line}\n" for line in dependencies)), [], project)
+    if files == [UV]:
+        return _generated(origin, locks.from_uv(source, cache), LOCKED, project)
+    if len(files) == 1 and PYLOCK.fullmatch(posixpath.basename(files[0])):
+        return _generated(origin, locks.from_pylock(source, files[0]), LOCKED, project)
+    read = {name: text for file in files for name, text in _read(source.folder, file).items()}
+    lines = [(name, line) for name, text in read.items() for line in text.splitlines()]
+    for name, line in lines:
+        if EDITABLE.match(line):
+            raise Refusal(
+                f"{name} has '{line.strip()}', a link to a folder that a release does not keep; write it without -e"
+            )
+    hashes = ["--require-hashes"] if any("--hash=" in line for _, line in lines) else []
+    arguments = [[*hashes, *(part for file in files for part in ("--requirement", file))]] if files else []
+    local = itself or any(LOCAL.match(line) for _, line in lines)
+    return Plan(Packages(origin, [*arguments, *project], {}, local), read)
+
+
+def _generated(origin: str, locked: locks.Locked, options: list[str], project: list[list[str]]) -> Plan:
+    """The plan for a requirements file that the controller makes."""
+    name = "emperor-requirements.txt"
+    installs = [[*options, "--requirement", name]] if locked.text else []
+    folders = [["--no-deps", *locked.folders]] if locked.folders else []
+    texts = {name: locked.text} if locked.text else {}
+    return Plan(Packages(origin, [*installs, *folders, *project], texts, locked.uses_code or bool(project)))
+
+
+def _is_project(tree: Tree) -> bool:
+    """Tell a project's pyproject.toml from one that only holds the settings of tools."""
+    return bool({"project", "build-system"} & locks.read_toml(tree.folder / PYPROJECT, PYPROJECT).keys())
+
+
+def _must_be_installed(tree: Tree, module: str) -> bool:
+    """Tell a project that must be built to be imported; without a build-system it cannot be."""
+    if PYPROJECT not in tree.files or importable(tree, module):
+        return False
+    return "build-system" in locks.read_toml(tree.folder / PYPROJECT, PYPROJECT)
+
+
+def _dependencies(tree: Tree) -> list[str] | None:
+    """What pyproject.toml requires, or None where only its build-system can tell."""
+    project = locks.read_toml(tree.folder / PYPROJECT, PYPROJECT).get("project")
+    if project is None or "dependencies" in project.get("dynamic", []):
+        return None
+    return project.get("dependencies", [])
+
+
+def _read(folder: Path, file: str, seen: frozenset[str] = frozenset()) -> dict[str, str]:
     """A file's text and, by path, the texts of the files it includes. A file that does not exist is left to pip's own message."""
-    path = source / file
+    path = folder / file
     if file in seen or not path.is_file():
         return {}
     text = path.read_text(encoding="utf-8", errors="replace")
@@ -42,5 +158,5 @@ def _read(source: Path, file: str, seen: frozenset[str] = frozenset()) -> dict[s
     for line in text.splitlines():
         include = INCLUDE.match(line)
         if include:
-            texts.update(_read(source, str(Path(file).parent / include.group(1)), seen | {file}))
+            texts.update(_read(folder, str(Path(file).parent / include.group(1)), seen | {file}))
     return texts

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -115,12 +114,6 @@ def slot(cache: Path, version: str, checksum: str, kind: str) -> Slot:
     for name in (version, checksum, kind):
         _refuse_unless(NAME, name)
     return Slot(cache / "uwsgi" / f"{version}-{checksum[:12]}" / kind)
-
-
-def default_cache() -> Path:
-    """``emperor.flask`` in the user's cache folder, as the XDG Base Directory Specification has it: a relative path is none."""
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    return Path(home if os.path.isabs(home) else Path.home() / ".cache", "emperor.flask")
 
 
 def _refuse_unless(pattern: re.Pattern[str], text: Any) -> None:

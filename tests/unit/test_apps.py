@@ -47,7 +47,10 @@ def test_a_relative_source_starts_from_the_inventory():
     [
         ({"server_name": ["a"]}, ["unknown key 'server_name'", "did you mean 'server_names'?"]),
         ({"health": {"pth": "/up"}}, ["unknown key 'health.pth'", "did you mean 'path'?"]),
-        ({"source": {"path": ".", "url": "x"}}, ["unknown key 'source.url'", "The keys here are path"]),
+        (
+            {"source": {"path": ".", "url": "x"}},
+            ["unknown key 'source.url'", "The keys here are archive, checksum, git, package, path, version"],
+        ),
         ({"threads": "many"}, ["threads is 'many'", "write a whole number"]),
         ({"health": {"timeout": "soon"}}, ["health.timeout is 'soon'", "write a whole number"]),
         ({"server_names": {"a": 1}}, ["server_names is {'a': 1}", "write a list"]),
@@ -58,6 +61,11 @@ def test_a_relative_source_starts_from_the_inventory():
         ({"name": "s" * 33}, ["33 characters", "32", "shorten it"]),
         ({"name": "default"}, ["name 'default'", "choose another"]),
         ({"source": {"path": ""}}, ["source.path is empty", "name the folder"]),
+        ({"source": {"path": ".", "git": "x"}}, ["source has path and git", "exactly one of"]),
+        ({"source": {}}, ["source names no code", "exactly one of"]),
+        ({"source": {"git": "x", "version": 1.10}}, ["source.version is the number 1.1", "in quotes"]),
+        ({"source": {"git": "nowhere.git"}}, ["source.git: there is no repository /inventory/nowhere.git"]),
+        ({"source": {"package": "shop==1"}, "requirements": ["a.txt"]}, ["requirements names files of the source"]),
         ({True: "x"}, ["unknown key 'True'", "quotes"]),
         ({"processes": True}, ["processes is True", "number"]),
         ({"module": "hello world"}, ["module 'hello world'", "package.module:app"]),
@@ -82,6 +90,17 @@ def test_a_relative_source_starts_from_the_inventory():
 def test_a_mistake_is_named_with_its_remedy(changes, words):
     text = mistakes(changes)
     assert [word for word in words if word not in text] == [], text
+
+
+def test_a_version_that_was_asked_for_takes_the_place_of_the_inventorys():
+    ready, found = apps.prepare(app(source={"package": "shop==1.2"}), Path("/inventory"), "1.3")
+    assert (ready["source"]["package"], found) == ("shop==1.3", [])
+    (sentence,) = apps.prepare(app(), Path("/inventory"), "1.3")[1]
+    assert "version '1.3' was asked for, but source.path is" in sentence
+
+
+def test_a_source_that_is_not_wanted_is_not_fetched():
+    assert apps.prepare(app(source={"git": "http://127.0.0.1:1/x"}), Path("/inventory"), with_source=False)[1] == []
 
 
 def test_a_secret_stands_in_no_message():

@@ -12,16 +12,17 @@ from ansible_collections.emperor.flask.plugins.module_utils import commands, sto
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from sources import wheel
 
 RELEASE = store.Release(
     "0123456789ab",
     "c0de",
+    "c0de",
     "5e5e",
-    [],
+    {},
     "export A='1'\n",
     "[uwsgi]\n",
     "server {}\n",
-    "/opt/uwsgi/bin/uwsgi",
     {"schema": 1},
 )
 
@@ -85,10 +86,40 @@ def test_a_virtual_environment_is_complete_or_not_there(layout, archive, tmp_pat
 
 def test_packages_that_cannot_be_had_leave_nothing_and_are_named(layout, archive):
     store.stage_code(layout, "c0de", archive, sys.executable)
-    release = dataclasses.replace(RELEASE, requirements=["no-such-requirements.txt"])
+    release = dataclasses.replace(
+        RELEASE,
+        packages={
+            "origin": "no-such-requirements.txt",
+            "installs": [["--requirement", "no-such-requirements.txt"]],
+        },
+    )
     with pytest.raises(Refusal, match=r"cannot be made with no-such-requirements.txt"):
         store.stage_venv(layout, release, sys.executable)
     assert not os.path.exists(layout.venv("5e5e"))
+
+
+def test_what_is_built_is_built_in_a_copy_that_goes_away(layout, tmp_path):
+    """setuptools writes shop.egg-info beside what it builds; code in a store must stay as it is."""
+    wheel(tmp_path, "shop", "1.2", "app = 1\n", "x; python_version < '3'")
+    with tarfile.open(tmp_path / "wheel.tar.gz", "w:gz") as tar:
+        tar.add(tmp_path / "shop-1.2-py3-none-any.whl", "shop-1.2-py3-none-any.whl")
+    store.stage_code(layout, "c0de", str(tmp_path / "wheel.tar.gz"), sys.executable)
+    packages = {
+        "installs": [["--no-deps", "--requirement", "made.txt"]],
+        "texts": {"made.txt": "./shop-1.2-py3-none-any.whl\n"},
+        "uses_code": True,
+    }
+    assert store.stage_venv(layout, dataclasses.replace(RELEASE, packages=packages), sys.executable)
+    venv = Path(layout.venv("5e5e"))
+    commands.run([str(venv / "bin/python"), "-c", "import shop"])
+    assert (venv / "made.txt").exists()
+    assert not (venv / "emperor-code").exists()
+
+
+def test_an_app_without_code_has_an_empty_folder(layout, tmp_path):
+    tarfile.open(tmp_path / "empty.tar.gz", "w:gz").close()
+    assert store.stage_code(layout, "c0de", str(tmp_path / "empty.tar.gz"), sys.executable)
+    assert listed(layout.code("c0de")) == []
 
 
 def test_a_release_is_written_once(layout):

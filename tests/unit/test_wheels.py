@@ -15,7 +15,8 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.emperor.flask.plugins.action import uwsgi_build
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
-from ansible_collections.emperor.flask.plugins.plugin_utils.wheels import Wheel, default_cache, slot
+from ansible_collections.emperor.flask.plugins.plugin_utils.cache import default_cache
+from ansible_collections.emperor.flask.plugins.plugin_utils.wheels import Wheel, slot
 from hypothesis import given
 from hypothesis import strategies as st
 

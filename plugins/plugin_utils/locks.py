@@ -1,0 +1,201 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Locks that pip on a host cannot read, as requirements with hashes: uv.lock, exported by uv, and pylock.toml (PEP 751).
+
+Both are held against pyproject.toml first. Environment markers stay in the lines, so that one text serves every host.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomllib
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
+from ansible_collections.emperor.flask.plugins.plugin_utils.cache import Cache
+from ansible_collections.emperor.flask.plugins.plugin_utils.tree import Tree
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+# The project itself is left to whoever installs the lock. A host has no use for an editable install: its code never changes.
+EXPORT = ["export", "--quiet", "--no-dev", "--no-emit-project", "--no-editable", "--no-header", "--no-annotate"]
+PIN = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[.*?\])?==([^\s;]+)", re.ASCII)
+# PEP 751's additions to markers, which pip knows in pylock.toml alone.
+SELECTION = re.compile(r"(['\"])(?P<name>[^'\"]*)\1\s+(?P<no>not\s+)?in\s+(?P<kind>extras|dependency_groups)")
+TRUE, FALSE = 'python_version >= "0"', 'python_version < "0"'
+
+
+@dataclass(frozen=True)
+class Locked:
+    """``text`` is for pip with --require-hashes and --no-deps; ``folders`` are parts of the code to install after it."""
+
+    text: str
+    folders: list[str] = field(default_factory=list)
+
+    @property
+    def uses_code(self) -> bool:
+        """Tell whether something is installed from the code."""
+        return bool(self.folders) or any(line.startswith(".") for line in self.text.splitlines())
+
+
+def from_uv(tree: Tree, cache: Cache) -> Locked:
+    """Read uv.lock, if it matches its project. The export is cached: it is the same until the lock or a pyproject.toml changes."""
+    if "pyproject.toml" not in tree.files:
+        raise Refusal("uv.lock has no pyproject.toml beside it; add the project that it locks, or remove it")
+    projects = [name for name in tree.files if posixpath.basename(name) == "pyproject.toml"]
+    key = hashlib.sha256("\0".join(EXPORT).encode())
+    for name in ["uv.lock", *projects]:
+        key.update(hashlib.sha256((tree.folder / name).read_bytes()).digest())
+    exported = cache.text(f"uv-{key.hexdigest()}", lambda: _export(tree.folder))
+    return _sorted(_logical_lines(exported), "uv.lock")
+
+
+def from_pylock(tree: Tree, name: str) -> Locked:
+    """Read a pylock.toml, if it has what pyproject.toml asks for."""
+    lock = read_toml(tree.folder / name, name)
+    if not str(lock.get("lock-version", "")).startswith("1."):
+        raise Refusal(
+            f"{name} has lock-version {lock.get('lock-version')!r}, but 1.x is known; lock it anew, or use uv.lock"
+        )
+    packages = lock.get("packages", [])
+    pins: dict[str, list[str]] = {}
+    for package in packages:
+        pins.setdefault(canonicalize_name(package["name"]), []).append(package.get("version", ""))
+    if "pyproject.toml" in tree.files:
+        _check(tree.folder, pins, name)
+    lines = [_pylock_line(package, lock.get("default-groups", []), name) for package in packages]
+    return _sorted(lines, name)
+
+
+def read_toml(path: Path, name: str) -> dict[str, Any]:
+    """A TOML file's content; raises Refusal naming what is wrong with it."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Refusal(f"{name} cannot be read: {error}; correct it") from error
+
+
+def _export(folder: Path) -> str:
+    """What uv makes of its lock. Where the controller lacks the Python that the project wants, uv cannot check the lock, so we do."""
+    try:
+        return _uv(folder, "--locked")
+    except CommandFailed as error:
+        if "interpreter" not in error.output:
+            raise Refusal(
+                f"uv.lock does not match its project, or cannot be read by uv on the controller:\n{tail(error.output)}"
+            ) from error
+    try:
+        text = _uv(folder, "--frozen")
+    except CommandFailed as error:
+        raise Refusal(f"uv.lock cannot be exported by uv on the controller:\n{tail(error.output)}") from error
+    pins: dict[str, list[str]] = {}
+    for name, version in PIN.findall(text):
+        pins.setdefault(canonicalize_name(name), []).append(version)
+    for part in re.findall(r"^\.\S*", text, re.MULTILINE):  # a folder of the project, which has no version here
+        pins.setdefault(_name_of(folder / part), []).append("")
+    _check(folder, pins, "uv.lock")
+    return text
+
+
+def _name_of(folder: Path) -> str:
+    path = folder / "pyproject.toml"
+    return canonicalize_name(read_toml(path, str(path)).get("project", {}).get("name", "")) if path.is_file() else ""
+
+
+def _uv(folder: Path, how: str) -> str:
+    binary = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    if not binary:
+        raise Refusal(
+            "uv.lock is read by uv, which is not on the controller; install it there (pip install uv), or lock to pylock.toml"
+        )
+    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    with tempfile.TemporaryDirectory(prefix="emperor-") as scratch:
+        file = Path(scratch, "requirements.txt")
+        argv = [binary, *EXPORT, how, "--format", "requirements.txt", "--output-file", str(file)]
+        run(argv, cwd=str(folder), env={**environment, "UV_PYTHON_DOWNLOADS": "never"})
+        return file.read_text(encoding="utf-8")
+
+
+def _check(folder: Path, pins: dict[str, list[str]], lock: str) -> None:
+    """Refuse a lock without something that pyproject.toml requires everywhere. A requirement with a marker may rightly be missing."""
+    for text in read_toml(folder / "pyproject.toml", "pyproject.toml").get("project", {}).get("dependencies", []):
+        try:
+            wanted = Requirement(text)
+        except InvalidRequirement as error:
+            raise Refusal(f"pyproject.toml requires '{text}', which is no requirement: {error}; correct it") from error
+        versions = pins.get(canonicalize_name(wanted.name))
+        if wanted.marker or any(not one or wanted.specifier.contains(one, prereleases=True) for one in versions or []):
+            continue
+        found = f"has {wanted.name} {', '.join(versions)}" if versions else f"has no {wanted.name}"
+        raise Refusal(
+            f"{lock} does not match pyproject.toml, which requires '{text}': it {found}; lock the project anew"
+        )
+
+
+def _logical_lines(text: str) -> Iterator[str]:
+    for line in text.replace("\\\n", " ").splitlines():
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield line
+
+
+def _pylock_line(package: dict[str, Any], groups: list[str], lock: str) -> str:
+    name, version = package["name"], package.get("version")
+    archive = package.get("archive", {})
+    if "directory" in package:
+        return package["directory"]["path"]
+    if "vcs" in package:
+        return f"{name} @ {package['vcs'].get('type')}+{package['vcs'].get('url', '')}"
+    artifacts = [archive] if archive else [*package.get("wheels", []), *filter(None, [package.get("sdist")])]
+    hashes = [one["hashes"]["sha256"] for one in artifacts if "sha256" in one.get("hashes", {})]
+    if "path" in archive:
+        what = f"./{archive['path']}"
+    elif archive:
+        what = f"{name} @ {archive['url']}"
+    elif version:
+        what = f"{name}=={version}"
+    else:
+        raise Refusal(f"{lock} has '{name}' without version, which pip on a host cannot install; lock it anew")
+    marker = f" ; {_selected(package['marker'], groups)}" if package.get("marker") else ""
+    return " ".join([what + marker, *(f"--hash=sha256:{one}" for one in hashes)])
+
+
+def _selected(marker: str, groups: list[str]) -> str:
+    """A marker in which the question for extras and groups is answered: no extras, the default groups."""
+
+    def answer(found: re.Match[str]) -> str:
+        chosen = found["kind"] == "dependency_groups" and found["name"] in groups
+        return TRUE if chosen != bool(found["no"]) else FALSE
+
+    return SELECTION.sub(answer, marker)
+
+
+def _sorted(lines: Iterator[str] | list[str], lock: str) -> Locked:
+    """Lines in an order of ours, so that another version of uv makes no other virtual environment, and the folders apart."""
+    pinned, folders = [], []
+    for line in lines:
+        words = line.split()
+        hashes = sorted(word for word in words if word.startswith("--hash="))
+        what = " ".join(word for word in words if not word.startswith("--hash=")).removeprefix("-e ")
+        if hashes:
+            pinned.append(" ".join([what, *hashes]))
+        elif "://" in what or " @ " in what or "==" in what:
+            raise Refusal(
+                f"{lock} has '{what}' without a hash (a repository?), which pip cannot verify; lock a release of it that an index has"
+            )
+        else:
+            folder = what.partition(";")[0].strip()
+            if posixpath.isabs(folder) or posixpath.normpath(folder).startswith(".."):
+                raise Refusal(
+                    f"{lock} has the folder '{folder}', which is outside of the source; move it in or lock a release of it"
+                )
+            folders.append("./" + posixpath.normpath(folder) if folder != "." else ".")
+    return Locked("".join(f"{line}\n" for line in sorted(pinned)), sorted(folders))

@@ -1,0 +1,65 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a release stages: an app's code and packages, named by their digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.emperor.flask.plugins.module_utils.packages import Packages
+from ansible_collections.emperor.flask.plugins.plugin_utils import requirements
+from ansible_collections.emperor.flask.plugins.plugin_utils.requirements import Plan
+from ansible_collections.emperor.flask.plugins.plugin_utils.source import Source, resolve
+
+
+def _built(digest: str, venv: str, app: dict[str, Any]) -> str:
+    """The digest of a source with shared paths linked into it and build hooks run in it; these may depend on the packages."""
+    shared, build = sorted(app["shared"]), app["hooks"]["build"]
+    if not shared and not build:
+        return digest
+    identity = {"source": digest, "shared": shared, "build": build, "venv": venv if build else None}
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An app's code and packages for one Python. ``digest`` is the source's, ``code`` that of the code as it is served."""
+
+    source: Source
+    plan: Plan
+    digest: str
+    code: str
+    venv: str
+
+    @classmethod
+    def read(cls, app: dict[str, Any], python: str) -> Stage:
+        """Get the app's source; raises Refusal for what cannot be had or shipped."""
+        source = resolve(app["source"])
+        plan = requirements.plan(source, app["requirements"], app["module"])
+        digest = source.digest()
+        venv = plan.digest(python, digest)
+        return cls(source, plan, digest, _built(digest, venv, app), venv)
+
+    @property
+    def packages(self) -> Packages:
+        """What the host installs."""
+        return self.plan.packages
+
+    @property
+    def pythonpath(self) -> list[str]:
+        """Folders modules are imported from, relative to the code: its top, and src/ where there is one; none for a package."""
+        if self.source.package is not None:
+            return []
+        return ["", "src"] if any(name.startswith("src/") for name in self.source.files) else [""]
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Where code and packages are from, for the manifest; no part of the release's identity: a tag and its commit are one release."""
+        return {"source": self.source.origin, "packages": self.packages.origin}
+
+    def __str__(self) -> str:
+        """What is released, in a line."""
+        return f"{self.source}; packages: {self.plan}"

@@ -1,0 +1,345 @@
+"""Which packages are installed, from which file, and what makes another virtual environment. uv is the real one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+from ansible_collections.emperor.flask.plugins.plugin_utils import locks, requirements, source
+from ansible_collections.emperor.flask.plugins.plugin_utils.cache import Cache
+from sources import wheel
+
+LOCKED = Path(__file__).parents[1] / "fixtures/locked"
+BUILT = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+GENERATED = "emperor-requirements.txt"
+
+
+@pytest.fixture
+def cache(tmp_path_factory, monkeypatch):
+    """A cache of our own and of uv's; what a lock that is right needs, it needs no network for."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("UV_CACHE_DIR", str(folder / "uv"))
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    return Cache(folder / "cache", folder / "run")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "app.py").write_text("app = 1\n")
+    return tmp_path
+
+
+@pytest.fixture
+def locked(tmp_path):
+    """A copy of the fixture with both locks."""
+    return Path(shutil.copytree(LOCKED, tmp_path / "locked"))
+
+
+def plan(folder, named=None, module="app:app", cache=None):
+    found = source.resolve({"path": str(folder)})
+    assert list(requirements.mistakes(found, named)) == []
+    return requirements.plan(found, named, module, cache)
+
+
+def mistakes(folder, *named):
+    return "\n".join(requirements.mistakes(source.resolve({"path": str(folder)}), list(named)))
+
+
+def digest(folder, python="3.13", code="c", named=("requirements.txt",)):
+    return plan(folder, named).digest(python, code)
+
+
+def test_a_virtual_environment_is_identified_by_python_and_every_file_that_counts(folder):
+    (folder / "requirements.txt").write_text("-r base.txt\n--constraint=pins.txt\nflask\n")
+    (folder / "base.txt").write_text("sqlalchemy\n")
+    (folder / "pins.txt").write_text("flask==3.1.3\n")
+    first = digest(folder)
+    assert digest(folder, code="other") == first
+    others = {digest(folder, python="3.14")}
+    (folder / "base.txt").write_text("sqlalchemy==2\n")
+    others.add(digest(folder))
+    (folder / "pins.txt").write_text("flask==3.1.2\n")
+    others.add(digest(folder))
+    assert len(others | {first}) == 4
+
+
+@pytest.mark.parametrize("line", [".", "./vendored", "file:./x.whl", "x @ file:///x", ".[extra]"])
+def test_a_requirement_that_is_part_of_the_code_depends_on_the_code(folder, line):
+    (folder / "requirements.txt").write_text(f"flask\n{line}\n")
+    assert digest(folder, code="one") != digest(folder, code="two")
+
+
+@pytest.mark.parametrize("line", ["-e .", "--editable=./x", "-e ./x[extra]"])
+def test_a_link_to_a_folder_is_refused(folder, line):
+    (folder / "requirements.txt").write_text("-r base.txt\n")
+    (folder / "base.txt").write_text(f"flask\n{line}\n")
+    with pytest.raises(Refusal, match="base.txt has '.*', a link to a folder .* write it without -e"):
+        plan(folder)
+
+
+def test_a_repository_is_no_folder(folder):
+    (folder / "requirements.txt").write_text("-e git+https://x.test/x.git#egg=x\n")
+    assert not plan(folder).packages.uses_code
+
+
+def test_files_that_include_each_other_end(folder):
+    (folder / "requirements.txt").write_text("-r requirements.txt\n")
+    assert digest(folder)
+
+
+def test_hashes_are_required_of_all_where_there_is_one(folder):
+    (folder / "requirements.txt").write_text("-r base.txt\n")
+    (folder / "base.txt").write_text("flask==3.1.3 \\\n    --hash=sha256:00\n")
+    assert plan(folder).packages.installs == [["--require-hashes", "--requirement", "requirements.txt"]]
+
+
+def test_the_first_file_of_the_documented_order_is_used_and_the_others_are_named(locked, cache):
+    (locked / "requirements.txt").write_text("flask\n")
+    seen = []
+    while found := [name for name in requirements.ORDER if (locked / name).exists()]:
+        seen.append(str(plan(locked, module="locked:app", cache=cache)))
+        (locked / found[0]).unlink()
+    assert seen == [
+        "uv.lock (not used: pylock.toml, requirements.txt)",
+        "pylock.toml (not used: requirements.txt)",
+        "requirements.txt",
+        "pyproject.toml",
+    ]
+    assert str(plan(locked)) == "nothing"
+
+
+def test_an_app_may_say_otherwise(locked, cache):
+    (locked / "requirements.txt").write_text("flask\n")
+    assert plan(locked, [], cache=cache).packages.installs == []
+    assert str(plan(locked, ["./requirements.txt"])) == "requirements.txt (not used: uv.lock, pylock.toml)"
+
+
+def test_a_pyproject_that_only_has_settings_of_tools_is_none(folder):
+    (folder / "pyproject.toml").write_text("[tool.ruff]\n")
+    assert str(plan(folder)) == "nothing"
+
+
+def test_what_pyproject_requires_is_installed_without_the_project_so_that_new_code_installs_nothing(folder):
+    (folder / "pyproject.toml").write_text(f'[project]\nname = "app"\ndependencies = ["flask", "x; os_name"]\n{BUILT}')
+    packages = plan(folder).packages
+    assert packages.installs == [["--requirement", GENERATED]]
+    assert packages.texts == {GENERATED: "flask\nx; os_name\n"}
+    assert plan(folder).digest("3.13", "one") == plan(folder).digest("3.13", "two")
+
+
+@pytest.mark.parametrize("text", ['[project]\nname = "a"\ndynamic = ["dependencies"]\n', "[tool.poetry]\n" + BUILT])
+def test_what_only_a_build_can_tell_is_built(folder, text):
+    (folder / "pyproject.toml").write_text(text)
+    packages = plan(folder).packages
+    assert (packages.installs, packages.uses_code) == ([["."]], True)
+
+
+@pytest.mark.parametrize(
+    ("file", "module", "installed"),
+    [
+        ("app.py", "app:app", False),
+        ("app/wsgi.py", "app.wsgi:app", False),
+        ("src/app/__init__.py", "app:create_app()", False),
+        ("lib/app/__init__.py", "app:app", True),
+        ("lib/app.py", "app", True),
+    ],
+)
+@pytest.mark.parametrize("lock", ["requirements.txt", "pyproject.toml", "pylock.toml"])
+def test_the_project_is_installed_where_its_module_cannot_be_imported_otherwise(
+    tmp_path, file, module, installed, lock
+):
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text("app = 1\n")
+    (tmp_path / "pylock.toml").write_text('lock-version = "1.0"\npackages = []\n')
+    (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "app"\ndependencies = []\n{BUILT}')
+    for name in {"requirements.txt", "pylock.toml"} - {lock}:
+        (tmp_path / name).unlink(missing_ok=True)
+    if lock == "requirements.txt":
+        (tmp_path / lock).write_text("flask\n")
+    packages = plan(tmp_path, module=module).packages
+    assert (["--no-deps", "."] in packages.installs) is installed
+    assert packages.uses_code is installed
+
+
+def test_the_project_is_installed_where_the_app_says_so(locked, cache):
+    packages = plan(locked, ["uv.lock", "."], cache=cache).packages
+    assert packages.origin == "uv.lock, the project itself"
+    assert packages.installs == [["--require-hashes", "--no-deps", "--requirement", GENERATED], ["--no-deps", "."]]
+
+
+def test_both_kinds_of_lock_say_the_same_to_pip(locked, cache):
+    exported, converted = (plan(locked, [name], cache=cache).packages for name in ("uv.lock", "pylock.toml"))
+    assert exported.texts == converted.texts
+    lines = exported.texts[GENERATED].splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("flask")] == ["flask==3.0.3"]
+    assert any(line.startswith("click==8.1.8 ; python_full_version < '3.10' --hash=sha256:") for line in lines)
+    assert not any(line.startswith("iniconfig") for line in lines)
+    assert all("--hash=sha256:" in line for line in lines)
+    assert exported.installs == [["--require-hashes", "--no-deps", "--requirement", GENERATED]]
+    assert not exported.uses_code
+
+
+def test_an_export_is_kept_until_lock_or_project_change(locked, cache, monkeypatch):
+    first = plan(locked, cache=cache)
+    monkeypatch.setattr(locks, "_uv", lambda *arguments: pytest.fail("uv was run again"))
+    (locked / "locked.py").write_text("app = 2\n")
+    assert plan(locked, cache=cache) == first
+
+
+def test_a_uv_lock_that_does_not_match_its_project_is_refused(locked, cache):
+    project = locked / "pyproject.toml"
+    project.write_text(project.read_text().replace("flask>=3.0", "flask>=3.0,!=3.0.3"))
+    with pytest.raises(Refusal, match="uv.lock does not match its project"):
+        plan(locked, cache=cache)
+
+
+def test_a_lock_for_a_python_that_the_controller_lacks_is_exported_and_checked_without_it(locked, cache):
+    for name in ("pyproject.toml", "uv.lock"):
+        text = (locked / name).read_text()
+        (locked / name).write_text(text.replace('requires-python = ">=3.9"', 'requires-python = ">=3.99"'))
+    assert "flask==3.0.3" in plan(locked, ["uv.lock"], cache=cache).packages.texts[GENERATED]
+    project = locked / "pyproject.toml"
+    project.write_text(project.read_text().replace('"flask>=3.0"', '"flask>=3.0", "celery"'))
+    with pytest.raises(
+        Refusal, match="uv.lock does not match pyproject.toml, which requires 'celery': it has no celery"
+    ):
+        plan(locked, ["uv.lock"], cache=cache)
+
+
+def test_no_uv_on_the_controller(locked, cache, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    with pytest.raises(
+        Refusal, match=r"uv.lock is read by uv, .* install it there \(pip install uv\), or lock to pylock"
+    ):
+        plan(locked, cache=cache)
+
+
+def test_a_uv_lock_alone(locked, cache):
+    (locked / "pyproject.toml").unlink()
+    with pytest.raises(Refusal, match="uv.lock has no pyproject.toml beside it"):
+        plan(locked, cache=cache)
+
+
+def pylock(folder, *packages, **head):
+    """Write a pylock.toml of these packages, each a TOML table's lines."""
+    lines = [f"{key.replace('_', '-')} = {value}" for key, value in {"lock_version": '"1.0"', **head}.items()]
+    (folder / "pylock.toml").write_text("\n".join([*lines, *(f"[[packages]]\n{package}" for package in packages)]))
+
+
+HASH = 'hashes = {sha256 = "00"}'
+
+
+@pytest.mark.parametrize(
+    ("package", "line"),
+    [
+        (f'version = "1"\nwheels = [{{url = "u", {HASH}}}]', "x==1 --hash=sha256:00"),
+        (f'version = "1"\nmarker = "os_name"\nsdist = {{url = "u", {HASH}}}', "x==1 ; os_name --hash=sha256:00"),
+        (f'archive = {{url = "https://x.test/x.zip", {HASH}}}', "x @ https://x.test/x.zip --hash=sha256:00"),
+        (f'archive = {{path = "dist/x.zip", {HASH}}}', "./dist/x.zip --hash=sha256:00"),
+    ],
+)
+def test_a_package_of_a_pylock(folder, package, line):
+    pylock(folder, f'name = "x"\n{package}')
+    packages = plan(folder).packages
+    assert packages.texts == {GENERATED: f"{line}\n"}
+    assert packages.uses_code is line.startswith(".")
+
+
+@pytest.mark.parametrize(
+    ("marker", "selected"),
+    [
+        ("'dev' in dependency_groups", 'python_version < "0"'),
+        ("'web' in dependency_groups and os_name == 'x'", "python_version >= \"0\" and os_name == 'x'"),
+        ("'web' not in dependency_groups", 'python_version < "0"'),
+        ("'web' in extras or 'x' not in extras", 'python_version < "0" or python_version >= "0"'),
+    ],
+)
+def test_groups_and_extras_are_chosen_on_the_controller(folder, marker, selected):
+    pylock(folder, f'name = "x"\nversion = "1"\nmarker = "{marker}"\nsdist = {{{HASH}}}', default_groups='["web"]')
+    assert plan(folder).packages.texts == {GENERATED: f"x==1 ; {selected} --hash=sha256:00\n"}
+
+
+def test_folders_of_the_code_are_installed_after_what_is_locked(folder):
+    pylock(folder, 'name = "x"\ndirectory = {path = "packages/x"}', f'name = "y"\nversion = "1"\nsdist = {{{HASH}}}')
+    packages = plan(folder).packages
+    assert packages.installs[1] == ["--no-deps", "./packages/x"]
+    assert packages.uses_code
+
+
+@pytest.mark.parametrize(
+    ("package", "words"),
+    [
+        ('vcs = {type = "git", url = "https://x.test/x.git"}', "has 'x @ git.https://x.test/x.git' without a hash"),
+        ('version = "1"', "has 'x==1' without a hash"),
+        (f"sdist = {{{HASH}}}", "has 'x' without version"),
+        ('directory = {path = "../x"}', "has the folder '../x', which is outside of the source"),
+    ],
+)
+def test_a_package_that_cannot_be_kept_to_is_refused(folder, package, words):
+    pylock(folder, f'name = "x"\n{package}')
+    with pytest.raises(Refusal, match=f"pylock.toml {words}"):
+        plan(folder)
+
+
+@pytest.mark.parametrize(
+    ("dependency", "words"),
+    [
+        ("celery", "which requires 'celery': it has no celery"),
+        ("Flask>=3.1", "which requires 'Flask>=3.1': it has Flask 3.0.3"),
+    ],
+)
+def test_a_pylock_that_does_not_match_its_project_is_refused(locked, dependency, words):
+    project = locked / "pyproject.toml"
+    project.write_text(project.read_text().replace("flask>=3.0", dependency))
+    with pytest.raises(Refusal, match=f"pylock.toml does not match pyproject.toml, {words}; lock the project anew"):
+        plan(locked, ["pylock.toml"])
+
+
+def test_a_requirement_that_not_every_host_has_may_be_missing(locked):
+    project = locked / "pyproject.toml"
+    project.write_text(project.read_text().replace('"flask>=3.0"', '"flask>=3.0", "wmi; sys_platform == \'win32\'"'))
+    assert plan(locked, ["pylock.toml"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("lock-version =", "pylock.toml cannot be read: "),
+        ('lock-version = "2.0"', "lock-version '2.0', but 1.x is known"),
+    ],
+)
+def test_a_pylock_that_cannot_be_read(folder, text, words):
+    (folder / "pylock.toml").write_text(text)
+    with pytest.raises(Refusal, match=words):
+        plan(folder)
+
+
+def test_what_an_app_names_must_be_in_the_source(locked):
+    assert "'no.txt', but there is no" in mistakes(locked, "no.txt")
+    assert "'../../x', which is outside of" in mistakes(locked, "../../x")
+    (locked / "requirements.txt").write_text("flask\n")
+    assert "but uv.lock says everything; keep one" in mistakes(locked, "requirements.txt", "uv.lock")
+
+
+def test_what_git_ignores_stays_behind_even_if_it_is_named(folder):
+    from sources import git
+
+    git(folder, "init", "--quiet")
+    (folder / ".gitignore").write_text("requirements.txt\n")
+    (folder / "requirements.txt").write_text("flask\n")
+    assert "git ignores" in mistakes(folder, "requirements.txt")
+    assert str(plan(folder)) == "nothing"
+
+
+def test_a_package_is_all_that_is_installed(tmp_path):
+    published = source.resolve({"package": "shop==1.2"})
+    packages = requirements.plan(published, None, "shop:app").packages
+    assert (packages.origin, packages.installs, packages.uses_code) == ("shop==1.2", [["shop==1.2"]], False)
+    built = source.resolve({"package": str(wheel(tmp_path, "shop", "1.2", "", "flask"))})
+    packages = requirements.plan(built, None, "shop:app").packages
+    assert (packages.installs, packages.uses_code) == ([["./shop-1.2-py3-none-any.whl"]], True)
+    (sentence,) = requirements.mistakes(built, ["requirements.txt"])
+    assert "source.package has none" in sentence
