@@ -59,12 +59,13 @@ def debris(layout: Layout) -> bool:
 def prune(layout: Layout, keep: int | None) -> None:
     """Remove all but the last ``keep`` releases (None: all that served), what never served, and stores nobody points to.
 
-    The live release always stays, and so does one whose vassal still finishes its requests.
+    The live release always stays, and so does one that served and whose vassal still finishes its requests.
     """
     running = vassal.running(layout)
     current = os.path.basename(link_target(layout.current) or "")
     order = [name for name in served(layout) if name != current]
-    needed = {current, *order[: None if keep is None else keep - 1], *(activation.release for activation in running)}
+    busy = {activation.release for activation in running} & set(order)
+    needed = {current, *order[: None if keep is None else keep - 1]} | busy
     for name in names_in(layout.releases):
         if name not in needed:
             _remove_tree(layout.release(name))

@@ -1,0 +1,123 @@
+"""One release of an app at a time: who waits, who is told whom to ask, and who takes over from the dead."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.emperor.flask.plugins.module_utils import lock
+from ansible_collections.emperor.flask.plugins.plugin_utils import owner
+from hypothesis import given
+from hypothesis import strategies as st
+
+ALICE, BOB = {"token": "boot/1/10", "name": "alice@laptop"}, {"token": "boot/2/20", "name": "bob@desk"}
+STEP = """
+import sys, time
+sys.path[:0] = {path!r}
+from ansible.plugins.loader import init_plugin_loader
+init_plugin_loader([{collections!r}])
+from ansible_collections.emperor.flask.plugins.module_utils import lock
+with lock.held({file!r}, {owner!r}, []):
+    import subprocess
+    child = subprocess.Popen(["sleep", "60"])
+    print(child.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "locks/shop")
+
+
+@pytest.fixture
+def running(path):
+    """A step of Alice's that runs in a process of its own, and the process it started."""
+    collections = str(Path(__file__).parents[2] / ".ansible/collections")
+    script = textwrap.dedent(STEP).format(path=sys.path, collections=collections, file=path, owner=ALICE)
+    step = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    child = int(step.stdout.readline())
+    yield step, child
+    lock.kill_tree(step.pid)
+    step.wait()
+
+
+def test_between_two_steps_it_stays_with_its_owner(path):
+    with lock.held(path, ALICE, []):
+        pass
+    with (
+        pytest.raises(lock.Taken, match="alice@laptop is releasing it, since .* run again") as taken,
+        lock.held(path, BOB, []),
+    ):
+        pass
+    assert taken.value.holder["token"] == ALICE["token"]
+    with lock.held(path, ALICE, []):
+        pass
+
+
+def test_a_free_lock_is_anybodys(path):
+    with lock.held(path, ALICE, []):
+        pass
+    lock.free(path)
+    with lock.held(path, BOB, []):
+        pass
+
+
+def test_it_ends_with_its_lease(path, monkeypatch):
+    monkeypatch.setattr(lock, "LEASE", 0)
+    with lock.held(path, ALICE, []):
+        pass
+    with lock.held(path, BOB, []):
+        pass
+
+
+def test_the_dead_are_taken_over_from_at_once(path):
+    with lock.held(path, ALICE, []):
+        pass
+    with lock.held(path, BOB, [ALICE["token"]]):
+        assert json.loads(Path(path).read_text())["name"] == "bob@desk"
+
+
+def test_a_step_that_runs_is_not_disturbed(path, running):
+    with pytest.raises(lock.Taken, match="alice@laptop"), lock.held(path, BOB, []):
+        pass
+    assert running[0].poll() is None
+
+
+def test_a_step_that_the_dead_left_behind_is_killed_with_all_it_started(path, running):
+    step, child = running
+    with lock.held(path, BOB, [ALICE["token"]]):
+        assert step.wait(10) != 0
+    stat = Path(f"/proc/{child}/stat")
+    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+@given(st.text(max_size=40))
+def test_a_text_that_was_cut_off_is_nobodys(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("host") / "shop"
+    whole = json.dumps({**ALICE, "since": 0, "until": time.time() + 60, "step": None})
+    path.write_text(whole[: len(text)] if text else "")
+    with lock.held(str(path), BOB, []):
+        pass
+
+
+def test_this_play_is_the_owner_and_alive():
+    me = owner.current()
+    assert me["token"].split("/")[1] == str(os.getppid())
+    assert owner.dead(me) is None
+    assert owner.dead(None) is None
+
+
+def test_a_process_that_ended_is_dead_and_one_of_another_machine_is_not_known_to_be():
+    machine = owner.current()["token"].rsplit("/", 2)[0]
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    token = f"{machine}/{ended.pid}/123"
+    assert owner.dead({"token": token}) == token
+    assert owner.dead({"token": f"elsewhere/{ended.pid}/123"}) is None

@@ -1,0 +1,102 @@
+"""Which releases stay: the live one always, the last ones by when they were deployed, none that never served."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.emperor.flask.plugins.module_utils import retention, vassal
+from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from hypothesis import given
+from hypothesis import strategies as st
+
+IDS = ["aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc", "dddddddddddd", "eeeeeeeeeeee", "ffffffffffff"]
+KINDS = ("deployed", "withdrawn", "staged")
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs(monkeypatch):
+    """No vassal runs, unless a test says so."""
+    monkeypatch.setattr(vassal, "running", lambda layout: [])
+
+
+def make(root, kinds, live):
+    """An app whose releases were made one after the other; each has code and packages of its own, and all share one more."""
+    layout = Layout("shop", str(root))
+    for folder in (layout.run, layout.codes, layout.venvs, layout.releases):
+        Path(folder).mkdir(parents=True)
+    for order, (name, kind) in enumerate(zip(IDS, kinds)):
+        release = Path(layout.release(name))
+        release.mkdir()
+        for store, link in ((layout.codes, "code"), (layout.venvs, "venv")):
+            entry = f"{name}-{link}" if link == "code" else "common"
+            Path(store, entry).mkdir(exist_ok=True)
+            (release / link).symlink_to(f"../../{os.path.basename(store)}/{entry}")
+        marks = {"withdrawn": retention.mark_withdrawn, "staged": retention.mark_staged}
+        if kind in marks:
+            marks[kind](layout, name)
+        else:
+            os.utime(release, ns=(order + 10**18, order + 10**18))
+    if live is not None:
+        os.symlink(f"releases/{IDS[live]}", layout.current)
+    return layout
+
+
+def there(layout):
+    return sorted(os.listdir(layout.releases))
+
+
+@given(kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=6), keep=st.integers(1, 6), live=st.integers(0, 5))
+def test_the_live_release_and_the_last_ones_stay_with_what_they_need(tmp_path_factory, kinds, keep, live):
+    live %= len(kinds)
+    layout = make(tmp_path_factory.mktemp("host"), kinds, live)
+    before = retention.served(layout)
+    retention.prune(layout, keep)
+    stayed = there(layout)
+    assert IDS[live] in stayed
+    assert len(stayed) <= keep
+    others = [name for name in before if name != IDS[live]]
+    assert set(stayed) == {IDS[live], *others[: keep - 1]}
+    assert sorted(os.listdir(layout.codes)) == [f"{name}-code" for name in stayed]
+    assert os.listdir(layout.venvs) == ["common"]
+    retention.prune(layout, keep)
+    assert there(layout) == stayed
+
+
+@given(kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=6), live=st.integers(0, 5))
+def test_a_rollback_goes_to_the_last_that_was_deployed_before_and_not_rolled_back(tmp_path_factory, kinds, live):
+    live %= len(kinds)
+    layout = make(tmp_path_factory.mktemp("host"), kinds, live)
+    expected = [name for name, kind in zip(IDS, kinds) if kind == "deployed"]
+    if kinds[live] == "deployed":
+        expected = expected[: expected.index(IDS[live])]
+    elif kinds[live] == "withdrawn":
+        expected = []
+    assert retention.before(layout, IDS[live]) == (expected[-1] if expected else None)
+
+
+def test_a_release_whose_vassal_still_finishes_requests_stays(tmp_path, monkeypatch):
+    layout = make(tmp_path, ["deployed", "deployed", "deployed", "staged"], 2)
+    monkeypatch.setattr(vassal, "running", lambda layout: [vassal.Activation(IDS[0], 1), vassal.Activation(IDS[3], 4)])
+    retention.prune(layout, 1)
+    assert there(layout) == [IDS[0], IDS[2]]
+
+
+def test_after_a_failure_only_what_never_served_goes(tmp_path):
+    layout = make(tmp_path, ["deployed", "deployed", "staged"], 1)
+    assert retention.debris(layout)
+    retention.prune(layout, None)
+    assert there(layout) == IDS[:2]
+    assert not retention.debris(layout)
+
+
+def test_half_of_an_entry_and_the_socket_of_the_dead_go(tmp_path):
+    layout = make(tmp_path, ["deployed"], 0)
+    Path(layout.codes, "cafe.partial").mkdir()
+    Path(layout.run, f"{IDS[0]}.7.sock").touch()
+    Path(layout.run, "emperor.stats").touch()
+    assert retention.debris(layout)
+    retention.prune(layout, 5)
+    assert os.listdir(layout.run) == ["emperor.stats"]
+    assert not retention.debris(layout)

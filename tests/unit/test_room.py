@@ -1,0 +1,34 @@
+"""Whether a second vassal has room: the message says how much is missing of what, and what to do."""
+
+import os
+
+import pytest
+from ansible_collections.emperor.flask.plugins.module_utils import room
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+
+
+def test_a_disk_with_room_is_fine_and_one_without_is_refused(tmp_path):
+    there = os.statvfs(tmp_path)
+    free = there.f_bavail * there.f_frsize
+    room.check_disk(str(tmp_path), 0)
+    with pytest.raises(
+        Refusal, match=rf"the disk of {tmp_path} has \d+ MiB left and the release needs \d+ MiB; make room"
+    ):
+        room.check_disk(str(tmp_path), free)
+
+
+def test_memory_counts_swap_and_says_what_is_missing(tmp_path):
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 999999 kB\nMemAvailable:  10240 kB\nSwapFree:  10240 kB\n")
+    room.check_memory(20 * room.MIB, str(meminfo))
+    with pytest.raises(Refusal, match="has 20 MiB of memory left and a second vassal beside the live one takes 21 MiB"):
+        room.check_memory(21 * room.MIB, str(meminfo))
+
+
+def test_sizes_are_counted(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/file").write_bytes(b"x" * 1000)
+    assert room.size(str(tmp_path)) == 1000
+    assert room.size(str(tmp_path / "nowhere")) == 0
+    assert room.resident([os.getpid()]) > room.MIB
+    assert room.resident([2**22 + 1]) == 0
