@@ -1,0 +1,77 @@
+"""Code as it is served: what survives releases is linked into it, and build hooks write into it while they may."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.emperor.flask.plugins.module_utils import build, commands
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.store import Release
+
+HOOKS = {"build": [], "before_switch": [], "after_switch": []}
+MANIFEST = {"shared": [], "hooks": HOOKS, "module": "shop:app", "pythonpath": []}
+RELEASE = Release("0123456789ab", "50ce", "b117", "5e5e", {}, "", "", "", MANIFEST)
+
+
+def run(argv, cwd=None, env=None, user=None):
+    """As the user of the tests, who is not root."""
+    return "" if argv[0] == "chown" else commands.run(argv, cwd=cwd, env=env)
+
+
+@pytest.fixture
+def layout(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "chown", lambda *arguments, **options: None)
+    monkeypatch.setattr(build, "run", run)
+    layout = Layout("shop", str(tmp_path))
+    for folder in (layout.code("50ce/instance"), layout.shared, layout.venv("5e5e/bin")):
+        Path(folder).mkdir(parents=True)
+    Path(layout.code("50ce/shop.py")).write_text("app = 1\n")
+    Path(layout.code("50ce/instance/settings.cfg")).write_text("first\n")
+    return layout
+
+
+def built(layout, shared=(), hooks=()):
+    """Build the code and return its folder."""
+    manifest = {**MANIFEST, "shared": list(shared), "hooks": {**HOOKS, "build": list(hooks)}}
+    build.build_code(layout, dataclasses.replace(RELEASE, manifest=manifest), sys.executable)
+    return Path(layout.code("b117"))
+
+
+def test_shared_paths_are_links_and_begin_with_what_the_source_has(layout):
+    code = built(layout, shared=["instance", "var/uploads", "shop.db"])
+    for path in ("instance", "var/uploads", "shop.db"):
+        assert os.readlink(code / path) == f"{layout.shared}/{path}"
+    assert (code / "instance/settings.cfg").read_text() == "first\n"
+    assert os.listdir(Path(layout.shared, "var/uploads")) == []
+
+
+def test_what_is_shared_already_is_left_alone(layout):
+    Path(layout.shared, "instance").mkdir()
+    Path(layout.shared, "instance/settings.cfg").write_text("of an earlier release\n")
+    assert (built(layout, shared=["instance"]) / "instance/settings.cfg").read_text() == "of an earlier release\n"
+
+
+def test_build_hooks_write_into_the_code_and_find_the_app_and_its_packages(layout):
+    tool = Path(layout.venv("5e5e/bin/digest"))
+    tool.write_text("#!/bin/sh\necho $FLASK_APP > digest.txt\n")
+    tool.chmod(0o755)
+    code = built(layout, hooks=["digest", "echo two >> digest.txt"])
+    assert (code / "digest.txt").read_text() == "shop:app\ntwo\n"
+    assert not Path(layout.code("50ce/digest.txt")).exists()
+
+
+def test_a_build_hook_that_fails_leaves_nothing_and_shows_its_output(layout):
+    with pytest.raises(Refusal, match=r"(?s)the build hook 'echo oh no; exit 3' ended with 3.*oh no"):
+        built(layout, hooks=["echo oh no; exit 3"])
+    assert os.listdir(layout.codes) == ["50ce"]
+
+
+def test_it_is_built_once(layout):
+    code = built(layout)
+    (code / "mark").touch()
+    assert (built(layout) / "mark").exists()

@@ -1,0 +1,195 @@
+"""The life of a release, whatever fails or dies at whatever step: the live one serves on, and the next run leaves nothing over.
+
+Code, releases, links and secrets are real, under another root than /; accounts, packages, systemd and nginx are left out (root alone
+has those: tests/host and tests/releases).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from ansible_collections.emperor.flask.plugins.module_utils import account, engine, site, store, systemd, vassal
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.engine import App
+from ansible_collections.emperor.flask.plugins.module_utils.files import Access
+from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.vassal import Activation
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+KEEP = 3
+HEALTH = {"path": "/", "status": ["200"], "timeout": 1, "host": "shop.test"}
+STEPS = ("stage", "candidate", "switch", "retire")
+
+
+class Died(Exception):
+    """The controller, or the host, went away."""
+
+
+def release(version):
+    """A release whose every part depends on the version."""
+    identity = f"{version:012x}"
+    manifest = {
+        "schema": 2,
+        "code": f"c0de{version}",
+        "venv": "5e5e",
+        "uwsgi": "/opt/uwsgi/bin/uwsgi",
+        "default_server": False,
+        "health": HEALTH,
+        "hooks": {"build": [], "before_switch": [], "after_switch": []},
+        "shared": [],
+        "pythonpath": [],
+    }
+    code = f"c0de{version}"
+    return store.Release(identity, code, code, "5e5e", {}, "", "[uwsgi]\n", f"server {{}} # {version}\n", manifest)
+
+
+class Host:
+    """A host with one app, and what a play does to it."""
+
+    def __init__(self, root):
+        self.layout = Layout("shop", str(root))
+        self.app = App(self.layout)
+        for folder in self.layout.directories("nginx"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        Path(self.layout.sites).mkdir(parents=True)
+        self.archive = str(root / "code.tar")
+        with tarfile.open(self.archive, "w") as tar:
+            tar.add(__file__, "shop.py")
+
+    def play(self, version, end="", how=None, secrets="export KEY='one'\n"):
+        """Release a version; at the step ``end`` the play is refused and reverts, or dies."""
+        before = vassal.live(self.layout)
+        try:
+            plan = self.app.stage(release(version), self.archive, secrets, sys.executable)
+            self._finish(plan, before, end, how, back=False)
+        except Refusal:
+            self.app.revert(before)
+        except Died:
+            pass
+
+    def back(self):
+        """Roll back; where there is nothing to go back to, nothing happens."""
+        before = vassal.live(self.layout)
+        try:
+            self._finish(self.app.go_back(None), before, "", None, back=True)
+        except Refusal:
+            self.app.revert(before) if before else None
+
+    def _finish(self, plan, before, end, how, back):
+        activation = Activation.parse(plan["activation"])
+        for step in STEPS:
+            if step == "candidate":
+                self.app.candidate(activation)
+            elif step == "switch":
+                self.app.switch(activation)
+            elif step == "retire":
+                self.app.retire(activation, before, None if back else KEEP, back)
+            if step == end and not (how is Refusal and step == "retire"):
+                raise how(step)
+
+    def leftovers(self):
+        """What should not be there: more than one vassal or file of secrets, half of a store's entry, what never served."""
+        live = vassal.live(self.layout)
+        inis, secrets = os.listdir(self.layout.vassals), os.listdir(self.layout.secrets)
+        wanted = ([f"{live}.ini"], [str(live.number)]) if live else ([], [])
+        return (inis, secrets) != wanted or any(".partial" in name for name in os.listdir(self.layout.codes))
+
+
+@pytest.fixture(autouse=True)
+def without_root(monkeypatch, tmp_path):
+    """No accounts, no packages, no systemd, no nginx; an Emperor whose vassals come and go at once."""
+    monkeypatch.setattr(Access, "apply", lambda self, path: os.chmod(path, self.mode))
+    monkeypatch.setattr(os, "chown", lambda *arguments, **options: None)
+    monkeypatch.setattr(account, "prepare", lambda layout: None)
+    monkeypatch.setattr(
+        store, "stage_venv", lambda layout, made, python: os.makedirs(layout.venv(made.venv), exist_ok=True)
+    )
+    monkeypatch.setattr(store, "compile_code", lambda *arguments: None)
+    monkeypatch.setattr(systemd, "is_ready", lambda unit: True)
+    monkeypatch.setattr(site, "test", lambda layout, text, default: None)
+    monkeypatch.setattr(site, "STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(site, "OWED", str(tmp_path / "state/owed"))
+    monkeypatch.setattr(systemd, "reload", lambda unit: None)
+    monkeypatch.setattr(vassal, "running", vassal.governed)
+    monkeypatch.setattr(vassal, "wait_until_healthy", lambda layout, activation, health: None)
+    monkeypatch.setattr(engine.App, "_is_healthy", lambda self, activation: True)
+
+
+PLAYS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("release"), st.integers(1, 6), st.sampled_from(("", *STEPS)), st.sampled_from((Refusal, Died))
+        ),
+        st.tuples(st.just("back")),
+    ),
+    max_size=8,
+)
+
+
+@given(plays=PLAYS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_happened_the_next_release_wins_and_leaves_nothing_over(tmp_path_factory, plays):
+    host = Host(tmp_path_factory.mktemp("host"))
+    for kind, *arguments in plays:
+        before = vassal.live(host.layout)
+        host.play(*arguments) if kind == "release" else host.back()
+        if kind == "release" and arguments[1] in ("stage", "candidate"):
+            assert vassal.live(host.layout) == before, "what served before serves on"
+        if kind == "release" and arguments[1:] == ["switch", Refusal]:
+            assert vassal.live(host.layout) == before, "the switch is taken back"
+        live = vassal.live(host.layout)
+        if live:
+            assert Path(host.layout.current, "code/shop.py").exists()
+            assert live in vassal.governed(host.layout)
+    host.play(9)
+    assert vassal.live(host.layout).release == release(9).identity
+    assert not host.leftovers()
+    assert len(os.listdir(host.layout.releases)) <= KEEP
+    assert len(os.listdir(host.layout.codes)) == len(os.listdir(host.layout.releases))
+
+
+def test_the_same_release_with_the_same_secrets_is_the_same_activation(tmp_path):
+    host = Host(tmp_path)
+    host.play(1)
+    first = vassal.live(host.layout)
+    host.play(1)
+    assert vassal.live(host.layout) == first
+    host.play(1, secrets="export KEY='two'\n")
+    assert vassal.live(host.layout).release == first.release
+    assert vassal.live(host.layout) != first
+
+
+def test_a_rollback_takes_the_secrets_of_today(tmp_path):
+    host = Host(tmp_path)
+    host.play(1)
+    host.play(2)
+    host.play(2, secrets="export KEY='today'\n")
+    host.back()
+    live = vassal.live(host.layout)
+    assert live.release == release(1).identity
+    assert Path(vassal.secrets(host.layout, live.number)).read_text() == "export KEY='today'\n"
+    with pytest.raises(Refusal, match=f"there is no release before {live.release} on this host; there are: "):
+        host.app.go_back(None)
+
+
+def test_nothing_to_go_back_to_says_so(tmp_path):
+    host = Host(tmp_path)
+    with pytest.raises(Refusal, match="it has no release yet"):
+        host.app.go_back(None)
+    host.play(1)
+    with pytest.raises(Refusal, match=f"there is no release 'abc' on this host; there are: {release(1).identity}"):
+        host.app.go_back("abc")
+
+
+def test_a_first_release_that_is_refused_leaves_no_link(tmp_path):
+    host = Host(tmp_path)
+    host.play(1, "switch", Refusal)
+    assert vassal.live(host.layout) is None
+    assert not os.path.lexists(host.layout.current)
+    assert os.listdir(host.layout.sites) == []
+    assert os.listdir(host.layout.releases) == []
