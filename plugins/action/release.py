@@ -98,7 +98,7 @@ class ActionModule(ActionBase):
         if self._task.check_mode:
             return {"changed": True, "plan": plans.empty()}
         staged = self._module("rollback", [{"name": name, "wanted": self._arguments["release"] or None}])
-        return {**staged, "plan": plans.of_rollback(self._began, staged.get("by_app", {}))}
+        return {**staged, "plan": plans.of_rollback(self._began, name, staged.get("by_app", {}))}
 
     def _follow(self, step: str, plan: Result) -> Result:
         """Take a step with the apps of a plan; a hook only where this host is the first to release the app."""

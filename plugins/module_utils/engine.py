@@ -144,7 +144,8 @@ class App:
         venv = 0
         if not os.path.isdir(self.layout.venv(release.venv)):
             venv = room.size(os.path.join(self.layout.current, "venv", "")) or room.SPARE
-        room.check_disk(self.layout.home, code + venv)
+        room.check_disk(self.layout.codes, code)
+        room.check_disk(self.layout.venvs, code + venv)
         room.check_memory(room.resident(vassal.processes(self.layout, live)) if live else 0)
 
     def run_hooks(self, activation: Activation, when: str) -> list[str]:
@@ -182,14 +183,15 @@ class App:
             retention.mark_withdrawn(self.layout, before.release)
         self._tidy(keep)
 
-    def revert(self, before: Activation | None) -> None:
+    def revert(self, activation: Activation | None, before: Activation | None) -> None:
         """Put everything back as it was before the release was staged: the switch too, where it was made already."""
         layout = self.layout
-        if before is None:
-            site.withdraw(layout)
-            vassal.unswitch(layout)
-        elif vassal.live(layout) != before and before in vassal.governed(layout):
-            self.switch(before)
+        if activation != before and vassal.live(layout) == activation:
+            if before in vassal.governed(layout):
+                self.switch(before)
+            elif before is None:
+                site.withdraw(layout)
+                vassal.unswitch(layout)
         self._tidy(None)
 
     def _tidy(self, keep: int | None) -> None:

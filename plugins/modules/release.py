@@ -117,7 +117,9 @@ STEPS = {
     "retire": lambda app, item, secrets: app.retire(
         _activation(item), Activation.parse(item["before"]), item["keep"], item["back"]
     ),
-    "revert": lambda app, item, secrets: app.revert(Activation.parse(item["before"])),
+    "revert": lambda app, item, secrets: app.revert(
+        Activation.parse(item["activation"]), Activation.parse(item["before"])
+    ),
     "remove": lambda app, item, secrets: account.remove_all(app.layout),
 }
 UNLOCKED = ("look", "after_switch")  # reads; runs when the release is over

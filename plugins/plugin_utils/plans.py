@@ -46,10 +46,10 @@ def of_releases(began: float, releases: list[Rendered], seen: Result, staged: Re
     return {"began": began, "apps": apps}
 
 
-def of_rollback(began: float, staged: Result) -> Result:
-    """Apps that go back; a rollback keeps all releases and runs no hook."""
-    apps = [{"name": name, "keep": None, "back": True, "hooks": [], **app} for name, app in staged.items()]
-    return {"began": began, "apps": apps}
+def of_rollback(began: float, name: str, staged: Result) -> Result:
+    """An app that goes back; a rollback keeps all releases and runs no hook. After a failure there is its lock to free."""
+    app = {"name": name, "before": None, "activation": None, "host": "", "keep": None, "back": True, "hooks": []}
+    return {"began": began, "apps": [{**app, **staged.get(name, {})}]}
 
 
 def item(app: Result) -> Result:

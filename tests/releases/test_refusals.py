@@ -1,5 +1,7 @@
 """Releases that must not be: red with the cause in the last lines, nothing lost, nothing left behind, the old one serves on."""
 
+import os
+
 import pytest
 from conftest import HOSTS, nothing_lost, on, settled
 
@@ -38,21 +40,27 @@ def test_a_bad_release_is_refused_and_nothing_is_lost_or_left(shop, changes, wor
     assert "first key" not in run.output
 
 
-def test_a_full_disk_is_refused_before_anything_is_made(shop):
-    shop.write("too big")
-    before = {host: settled(host) for host in HOSTS}
+@pytest.fixture(
+    params=[(40, 0, "make room"), (100, 120, "No space left on device")], ids=["known before", "met on the way"]
+)
+def disk(request, shop):
+    """A small disk for the app's code, in MiB, and code that does not fit; the words that say so."""
+    size, zeros, words = request.param
+    (shop.folder / "zeros").write_bytes(b"")
+    os.truncate(shop.folder / "zeros", zeros * 1024 * 1024)
+    code = "/var/www/shop/code"
     for host in HOSTS:
-        on(
-            host,
-            "mkdir -p /mnt/small && mount -t tmpfs -o size=40m tmpfs /mnt/small && cp -a /var/www/shop/code/. /mnt/small",
-        )
-        on(host, "mount --bind /mnt/small /var/www/shop/code")
-    try:
-        with nothing_lost():
-            shop.refused("app 'shop'", "MiB left", "make room")
-    finally:
-        for host in HOSTS:
-            on(host, "umount /var/www/shop/code /mnt/small")
+        on(host, f"mkdir -p /mnt/small && mount -t tmpfs -o size={size}m tmpfs /mnt/small && cp -a {code}/. /mnt/small")
+        on(host, f"chown root:shop /mnt/small && chmod 750 /mnt/small && mount --bind /mnt/small {code}")
+    yield words
+    for host in HOSTS:
+        on(host, f"umount {code} /mnt/small")
+
+
+def test_a_full_disk_is_refused_and_nothing_is_lost_or_left(shop, disk):
+    before = {host: settled(host) for host in HOSTS}
+    with nothing_lost():
+        shop.refused("app 'shop'", disk)
     assert {host: settled(host) for host in HOSTS} == before
 
 

@@ -63,12 +63,12 @@ class Host:
 
     def play(self, version, end="", how=None, secrets="export KEY='one'\n"):
         """Release a version; at the step ``end`` the play is refused and reverts, or dies."""
-        before = vassal.live(self.layout)
+        before, plan = vassal.live(self.layout), {"activation": None}
         try:
             plan = self.app.stage(release(version), self.archive, secrets, sys.executable)
             self._finish(plan, before, end, how, back=False)
         except Refusal:
-            self.app.revert(before)
+            self.app.revert(Activation.parse(plan["activation"]), before)
         except Died:
             pass
 
@@ -78,7 +78,7 @@ class Host:
         try:
             self._finish(self.app.go_back(None), before, "", None, back=True)
         except Refusal:
-            self.app.revert(before) if before else None
+            self.app.revert(None, before)
 
     def _finish(self, plan, before, end, how, back):
         activation = Activation.parse(plan["activation"])
