@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils import host, site, store, systemd, vassal
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal, run
-from ansible_collections.emperor.flask.plugins.module_utils.files import Snapshot, ensure_directory
+from ansible_collections.emperor.flask.plugins.module_utils.files import Snapshot, ensure_directory, give_sockets
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_client import Health
 
@@ -94,6 +94,9 @@ class App:
                     layout.name,
                 ]
             )
+        if os.path.isdir(layout.run):
+            # nginx may have come from another package, with another account; the folder gives its group to new sockets only.
+            give_sockets(layout.run, group)
         for path, access in layout.directories(group).items():
             ensure_directory(path, access)
 

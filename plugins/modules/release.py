@@ -54,6 +54,7 @@ releases:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.emperor.flask.plugins.module_utils import nginx
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.engine import App
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
@@ -114,6 +115,7 @@ def main() -> None:
                 msg=f"app '{name}': {refusal}\nWhat it served before, it serves on.", changed=bool(deployed)
             )
         deployed.append(name)
+    nginx.dismiss()
     module.exit_json(changed=True)
 
 
