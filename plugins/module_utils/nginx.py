@@ -11,6 +11,7 @@ import json
 import os
 import pwd
 import signal
+import stat
 import time
 
 from ansible_collections.emperor.flask.plugins.module_utils import host
@@ -20,6 +21,8 @@ from ansible_collections.emperor.flask.plugins.module_utils.transaction import S
 
 PID_FILE = "/run/nginx.pid"
 GUEST = os.path.join(STATE, "nginx-guest.json")
+# Where nginx writes bodies and answers too large for its memory: the distribution's package, and nginx.org's.
+SPOOLS = ("/var/lib/nginx/*", "/var/cache/nginx/*")
 PATIENCE = 10  # seconds a new master may take
 
 
@@ -35,6 +38,8 @@ def admit(user: str) -> None:
     if user not in grp.getgrnam(group).gr_mem:
         replace_file(GUEST, json.dumps({"schema": 1, "user": user, "group": group}).encode(), Access(0o644))
         run(["gpasswd", "--add", user, group])
+    # `nginx -t` gives these folders to the new account; the old workers reach them by their group until they are gone.
+    _regroup_spools(0o700, 0o770, grp.getgrnam(group).gr_gid)
 
 
 def dismiss() -> None:
@@ -49,7 +54,15 @@ def dismiss() -> None:
             return
         if guest["user"] in group.gr_mem:
             run(["gpasswd", "--delete", guest["user"], guest["group"]])
+        _regroup_spools(0o770, 0o700, 0)
     remove(GUEST)
+
+
+def _regroup_spools(before: int, mode: int, gid: int) -> None:
+    for folder in (path for pattern in SPOOLS for path in glob.glob(pattern)):
+        if stat.S_IMODE(os.stat(folder).st_mode) == before:
+            os.chown(folder, -1, gid)
+            os.chmod(folder, mode)
 
 
 def master() -> int | None:

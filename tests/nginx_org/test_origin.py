@@ -61,7 +61,6 @@ REFUSED = {
         ["does not trust", "http://nginx.org"],
     ),
     "an expired signature": ({"nginx_repository_url": "http://nginx.org/expired/packages"}, ["does not trust"]),
-    "a tampered package": ({"nginx_repository_url": "http://nginx.org/tampered/packages"}, ["cannot download nginx"]),
     "keys nobody pinned": (
         {"nginx_signing_key_url": str(KEYS / "stranger.key")},
         ["none of the wanted keys", "Wanted: ", "Found: "],
@@ -86,9 +85,10 @@ def test_what_cannot_be_trusted_or_had_changes_nothing(variables, words):
     assert on_each(STATE) == before
 
 
-def test_a_tampered_package_is_not_installed_on_a_host_that_serves_with_the_distributions(requests):
+def test_a_tampered_package_is_not_installed_on_a_host_that_serves_with_the_distributions():
     status, output, _ = play(nginx_origin="distribution")
     assert status == 0, output
+    on_each("apt-get clean")  # apt would take the true package of an earlier run
     before = on_each(STATE)
     status, output, _ = play("--tags", "nginx", nginx_repository_url="http://nginx.org/tampered/packages")
     assert status != 0
