@@ -20,7 +20,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.files import Access,
 from ansible_collections.emperor.flask.plugins.module_utils.transaction import STATE
 
 PID_FILE = "/run/nginx.pid"
-GUEST = os.path.join(STATE, "nginx-guest.json")
+GUESTS = os.path.join(STATE, "nginx-guests.json")
 # Where nginx writes bodies and answers too large for its memory: the distribution's package, and nginx.org's.
 SPOOLS = ("/var/lib/nginx/*", "/var/cache/nginx/*")
 PATIENCE = 10  # seconds a new master may take
@@ -36,26 +36,32 @@ def admit(user: str) -> None:
     except KeyError:
         return
     if user not in grp.getgrnam(group).gr_mem:
-        replace_file(GUEST, json.dumps({"schema": 1, "user": user, "group": group}).encode(), Access(0o644))
+        guests = [*_guests(), {"user": user, "group": group}]
+        replace_file(GUESTS, json.dumps({"schema": 1, "guests": guests}).encode(), Access(0o644))
         run(["gpasswd", "--add", user, group])
     # `nginx -t` gives these folders to the new account; the old workers reach them by their group until they are gone.
     _regroup_spools(0o700, 0o770, grp.getgrnam(group).gr_gid)
 
 
 def dismiss() -> None:
-    """End what ``admit`` began once no app's sockets are the old group's. Workers that run keep it until they are replaced."""
-    content = Snapshot.take(GUEST).content
-    if content is None:
+    """End what ``admit`` began once every app's sockets are nginx's group's. Workers that run keep theirs until they are replaced."""
+    guests, now = _guests(), host.nginx_group()
+    if not guests or now is None:
         return
-    guest = json.loads(content)
-    with contextlib.suppress(KeyError):
-        group = grp.getgrnam(guest["group"])
-        if any(os.stat(folder).st_gid == group.gr_gid for folder in glob.glob("/var/www/*/run")):
-            return
-        if guest["user"] in group.gr_mem:
-            run(["gpasswd", "--delete", guest["user"], guest["group"]])
-        _regroup_spools(0o770, 0o700, 0)
-    remove(GUEST)
+    if any(os.stat(folder).st_gid != grp.getgrnam(now).gr_gid for folder in glob.glob("/var/www/*/run")):
+        return
+    for guest in guests:
+        with contextlib.suppress(KeyError):
+            if guest["user"] in grp.getgrnam(guest["group"]).gr_mem:
+                run(["gpasswd", "--delete", guest["user"], guest["group"]])
+    _regroup_spools(0o770, 0o700, 0)
+    remove(GUESTS)
+
+
+def _guests() -> list[dict[str, str]]:
+    """Who was admitted where and not dismissed yet; several, where a host moved again before its apps had followed."""
+    content = Snapshot.take(GUESTS).content
+    return json.loads(content)["guests"] if content else []
 
 
 def _regroup_spools(before: int, mode: int, gid: int) -> None:
