@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make what Molecule needs before it can create hosts: a Docker engine and the images, those named or the default ones.
+# Make what tests need before they can create hosts: a Docker engine and the images, those named or the default ones.
 # EMPEROR_HOST_1, _2 and _3 name other images than the default ones, as in molecule/default/molecule.yml.
 set -eu
 cd "$(dirname "$0")/.."

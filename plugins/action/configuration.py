@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
 
@@ -17,9 +18,13 @@ class ActionModule(ActionBase):
         """Return the module's result."""
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        arguments["files"] = [self._rendered(file, task_vars or {}) for file in arguments.get("files", [])]
+        files = [self._rendered(file, task_vars or {}) for file in arguments.get("files", [])]
+        sensitive = {file["path"]: file.pop("content") for file in files if boolean(file.pop("sensitive", False))}
+        arguments.update(files=files, sensitive=sensitive)
         return self._execute_module("emperor.flask.configuration", module_args=arguments, task_vars=task_vars)
 
     def _rendered(self, file: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        if boolean(file.get("sensitive", False)):
+            file = {"mode": "0600", **file}
         rest = {key: value for key, value in file.items() if key != "template"}
         return {**rest, "content": render(self, file["template"], task_vars)}

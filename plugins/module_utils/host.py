@@ -12,9 +12,11 @@ import re
 from collections.abc import Iterator
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, run
+from ansible_collections.emperor.flask.plugins.module_utils.files import link_target
 
 VERSION_OF = "import sys; print('%d.%d' % sys.version_info[:2])"
 UWSGI_ROOT = "/opt/uwsgi"
+SITES = "/etc/nginx/conf.d"
 NGINX_KEYS = "/etc/apt/keyrings/nginx-org.asc"
 
 
@@ -46,6 +48,9 @@ def facts(pythons: list[str]) -> dict[str, object]:
         "accounts": {account.pw_name: account.pw_dir for account in pwd.getpwall()},
         "groups": [group.gr_name for group in grp.getgrall()],
         "folders": sorted(os.listdir("/var/www")) if os.path.isdir("/var/www") else [],
+        "sites": {name: link_target(os.path.join(SITES, name)) for name in os.listdir(SITES)}
+        if os.path.isdir(SITES)
+        else {},
         "nginx_keys": digest(NGINX_KEYS),
         "port_80": listener(80),
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from dataclasses import dataclass, field
 
 from ansible_collections.emperor.flask.plugins.module_utils import systemd
@@ -29,12 +30,13 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class File:
-    """One file of a set; ``reload`` tells whether the service reads it."""
+    """One file of a set; ``reload`` tells whether the service reads it, ``sensitive`` that nothing of it may be shown."""
 
     path: str
     content: bytes
     access: Access
     reload: bool = True
+    sensitive: bool = False
 
     def differs(self) -> bool:
         """Tell whether the host has another content, kind, owner or mode at this path."""
@@ -101,7 +103,7 @@ class Transaction:
             {"before_header": path, "after_header": path, "before": "", "after": "folder\n"} for path in self.missing
         ]
         for file in self.written:
-            shown.append(_diff(file.path, Snapshot.take(file.path), file.content.decode()))
+            shown.append(_diff(file.path, Snapshot.take(file.path), file.content.decode(), file.sensitive))
         return shown + [_diff(path, Snapshot.take(path), "") for path in self.removed]
 
     def apply(self) -> None:
@@ -162,6 +164,10 @@ class Transaction:
         return any(path.startswith(UNITS) for path in [*(file.path for file in self.written), *self.removed])
 
 
-def _diff(path: str, before: Snapshot, after: str) -> dict[str, str]:
+def _diff(path: str, before: Snapshot, after: str, sensitive: bool = False) -> dict[str, str]:
+    """One change. What stood there and not everybody may read is not shown either: it may have been sensitive once."""
+    if sensitive or (before.content is not None and not before.mode & stat.S_IROTH):
+        was, will_be = "not shown\n" if before.content else "", "not shown, but changed\n" if after else ""
+        return {"before_header": path, "after_header": path, "before": was, "after": will_be}
     text = f"link to {before.link}\n" if before.link is not None else (before.content or b"").decode(errors="replace")
     return {"before_header": path, "after_header": path, "before": text, "after": after}

@@ -1,26 +1,34 @@
 # Copyright (c) emperor.flask maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""uWSGI built from its source distribution, a tree for each version and Python: ``<root>/<version>-python<X.Y>/``.
+"""uWSGI on a host, a tree for each version and Python: ``<root>/<version>-python<X.Y>/``, a virtual environment.
 
-pip builds in a virtual environment that is the tree itself, with its hash mode as the proof of what was built. A tree
-holds ``COMPLETE`` once its uWSGI has answered; one without it is what a run that died has left, and is built anew.
+On one host of each kind a wheel is built from the source distribution, with pip's hash mode as the proof of what was built;
+the others get that wheel. A tree holds ``COMPLETE`` once its uWSGI has answered; one without it is what a run that died has
+left, and is made anew.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import hashlib
 import os
+import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
 from ansible_collections.emperor.flask.plugins.module_utils.files import replace_link
-from ansible_collections.emperor.flask.plugins.module_utils.host import python_version
+from ansible_collections.emperor.flask.plugins.module_utils.host import python_version, system
 
 COMPLETE = ".complete"
 CURRENT = "current"
 OLDEST = (3, 8)
+HEADERS = "import os, sysconfig; print(os.path.join(sysconfig.get_path('include'), 'Python.h'))"
+# A line of dpkg-query --search: packages, each with ":architecture" where it has one, then the path.
+OWNERS = re.compile(r"^([a-z0-9][^\s/]*(?:, [a-z0-9][^\s/]*)*): /")
 
 
 @dataclass(frozen=True)
@@ -44,39 +52,84 @@ class Build:
 
     @property
     def complete(self) -> bool:
-        """Tell whether the tree was built to the end and still has its binary."""
+        """Tell whether the tree was made to the end and still has its binary."""
         return os.path.exists(os.path.join(self.path, COMPLETE)) and os.access(self.binary, os.X_OK)
 
-    def make(self, checksum: str) -> None:
-        """Build the tree; leave nothing behind and raise Refusal with the build's last lines if that fails.
+    def build(self, checksum: str, folder: str) -> dict[str, Any]:
+        """Build the wheel into ``folder`` and install it; return its path, its SHA-256 and the packages its libraries are in.
 
-        A virtual environment cannot be moved, so the tree is built in its final place.
+        Raise Refusal with the build's last lines if that fails; a tree that was not complete is gone then.
         """
+        with self._reported(f"uWSGI {self.version} cannot be built for {self.python}"):
+            headers = run([self.python, "-c", HEADERS]).strip()
+            if not os.path.exists(headers):
+                raise Refusal(
+                    f"the interpreter '{self.python}' has no headers to build uWSGI with ({headers}); "
+                    "install its -dev package, or name another interpreter"
+                )
+            with self._made():
+                wheel = self._wheel(checksum, folder)
+                if not self.complete:
+                    self._install(wheel)
+            return {"wheel": wheel, "sha256": digest(wheel), "packages": packages(libraries(self.binary))}
+
+    def install(self, wheel: str, sha256: str) -> None:
+        """Install a wheel that was built on another host; raise Refusal if it is not the one or does not run here."""
+        if digest(wheel) != sha256:
+            raise Refusal(f"{os.path.basename(wheel)} arrived damaged: its SHA-256 is not {sha256}; run again")
+        what = (
+            f"{os.path.basename(wheel)}, built on another host of this kind, does not run here; "
+            "give this host a build of its own with another folder as uwsgi_emperor_cache"
+        )
+        with self._reported(what), self._made():
+            if not self.complete:
+                self._install(wheel)
+
+    @contextlib.contextmanager
+    def _reported(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except CommandFailed as error:
+            raise Refusal(f"{what}:\n{tail(error.output)}") from error
+
+    @contextlib.contextmanager
+    def _made(self) -> Iterator[None]:
+        """A virtual environment that becomes the tree or goes away; it cannot be moved, so it is made in its final place."""
+        if self.complete:
+            yield
+            return
         shutil.rmtree(self.path, ignore_errors=True)
         try:
             run([self.python, "-m", "venv", self.path])
-            requirements = os.path.join(self.path, "requirements.txt")
-            with open(requirements, "w", encoding="utf-8") as file:
-                file.write(f"uwsgi=={self.version} --hash=sha256:{checksum}\n")
-            # /tmp is often mounted noexec, and a build executes what it has compiled.
-            environment = {**os.environ, "TMPDIR": "/var/tmp", "LC_ALL": "C.UTF-8"}
-            pip = [os.path.join(self.path, "bin", "python"), "-m", "pip", "--disable-pip-version-check"]
-            source = ["--no-cache-dir", "--no-binary", "uwsgi", "--require-hashes", "--requirement", requirements]
-            run([*pip, "install", *source], env=environment)
-            self._prove()
-            with open(os.path.join(self.path, COMPLETE), "w", encoding="utf-8"):
+            yield
+            with open(os.path.join(self.path, COMPLETE), "w", encoding="ascii"):
                 pass
-        except BaseException as error:
+        except BaseException:
             shutil.rmtree(self.path, ignore_errors=True)
-            if isinstance(error, CommandFailed):
-                what = f"uWSGI {self.version} cannot be built for {self.python}"
-                raise Refusal(f"{what}:\n{tail(error.output)}") from error
             raise
 
-    def _prove(self) -> None:
+    def _wheel(self, checksum: str, folder: str) -> str:
+        requirements = os.path.join(folder, "requirements.txt")
+        with open(requirements, "w", encoding="utf-8") as file:
+            file.write(f"uwsgi=={self.version} --hash=sha256:{checksum}\n")
+        # A build isolated from the tree, so that every pip makes a wheel: those of Debian 12 have no "wheel" to do it with.
+        how = ["--no-deps", "--no-binary", "uwsgi", "--use-pep517", "--require-hashes", "--requirement", requirements]
+        self._pip("wheel", *how, "--wheel-dir", folder)
+        (wheel,) = (entry.path for entry in os.scandir(folder) if entry.name.endswith(".whl"))
+        os.chmod(wheel, 0o644)  # the controller fetches it as the user it logs in with
+        return wheel
+
+    def _install(self, wheel: str) -> None:
+        self._pip("install", "--no-index", "--no-deps", wheel)
         answer = run([self.binary, "--version"]).strip()
         if answer != self.version:
             raise Refusal(f"{self.binary} says that it is uWSGI '{answer}', not {self.version}")
+
+    def _pip(self, command: str, *arguments: str) -> None:
+        # /tmp is often mounted noexec, and a build executes what it has compiled.
+        environment = {**os.environ, "TMPDIR": "/var/tmp", "LC_ALL": "C.UTF-8"}
+        pip = [os.path.join(self.path, "bin", "python"), "-m", "pip", "--disable-pip-version-check", "--no-cache-dir"]
+        run([*pip, command, *arguments], env=environment)
 
 
 def plan(root: str, version: str, pythons: list[str]) -> list[Build]:
@@ -100,33 +153,69 @@ def ask_version(python: str) -> str:
     return answer
 
 
-def missing(builds: list[Build]) -> dict[str, Any]:
-    """Return the paths of the trees that are not there, and whether ``current`` names none of these trees."""
+def look(builds: list[Build]) -> dict[str, Any]:
+    """Return the trees that are not there, each with its kind, and whether ``current`` names none of these trees.
+
+    Hosts whose tree is of one kind can share a wheel.
+    """
     link = os.path.join(builds[0].root, CURRENT)
-    trees = {os.path.basename(build.path) for build in builds}
+    names = {os.path.basename(build.path) for build in builds}
+    missing = [build for build in builds if not build.complete]
+    kind = _kind() if missing else ""
     return {
-        "missing": [build.path for build in builds if not build.complete],
-        "relink": not (os.path.islink(link) and os.readlink(link) in trees),
+        "missing": [
+            {"path": build.path, "python": build.python, "kind": f"{kind}-python{build.python_version}"}
+            for build in missing
+        ],
+        "relink": not (os.path.islink(link) and os.readlink(link) in names),
     }
 
 
-def make(builds: list[Build], checksum: str) -> dict[str, Any]:
-    """Build what is missing and make ``current`` name one of these trees; return what was missing, and what was built.
+def _kind() -> str:
+    release = system()
+    architecture = run(["dpkg", "--print-architecture"]).strip()
+    return "-".join([release["distribution"].lower(), release["version"] or release["codename"], architecture])
 
-    A second run on the same host waits for the first, and then finds its trees.
-    """
+
+@contextlib.contextmanager
+def changing(builds: list[Build]) -> Iterator[None]:
+    """Let one run at a time change the trees, and leave ``current`` naming one of these once all of them are there."""
     root = builds[0].root
     os.umask(0o022)  # every app's user runs what is in the trees
     os.makedirs(root, exist_ok=True)
     lock = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        state = missing(builds)
-        for build in builds:
-            if build.path in state["missing"]:
-                build.make(checksum)
-        if state["relink"]:
+        yield
+        state = look(builds)
+        if state["relink"] and not state["missing"]:
             replace_link(os.path.join(root, CURRENT), os.path.basename(builds[0].path))
     finally:
         os.close(lock)
-    return {**state, "built": state["missing"]}
+
+
+def digest(path: str) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def libraries(binary: str) -> list[str]:
+    """Paths of the shared libraries a program runs with."""
+    return re.findall(r" => (/\S+)", run(["ldd", binary]))
+
+
+def packages(paths: list[str]) -> list[str]:
+    """Names of the packages these files come from; a file of no package, such as that of a self-made Python, adds none."""
+    try:
+        answer = run(["dpkg-query", "--search", *sorted({name for path in paths for name in _names(path)})])
+    except CommandFailed as error:  # it ends with an error if it does not know one of them, and answers for the others
+        answer = error.output
+    found = (match.group(1).split(", ") for match in map(OWNERS.match, answer.splitlines()) if match)
+    return sorted({owner.partition(":")[0] for owners in found for owner in owners})
+
+
+def _names(path: str) -> set[str]:
+    """What dpkg may call a library: with /usr or, from before that merge, without."""
+    bare = {name[len("/usr") :] if name.startswith("/usr/") else name for name in (path, os.path.realpath(path))}
+    return {f"{usr}{name}" for name in bare for usr in ("", "/usr")}

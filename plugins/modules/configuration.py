@@ -45,6 +45,7 @@ options:
       group: {description: Group., type: str, default: root}
       mode: {description: Permission bits in octal., type: str, default: "0644"}
       reload: {description: Whether the service reads this file., type: bool, default: true}
+      sensitive: {description: Whether nothing of the content may stand in a diff or log. The mode is then 0600 by default., type: bool, default: false}
   absent:
     description: Files that must not exist, such as a packaged default site.
     type: list
@@ -61,7 +62,7 @@ options:
     type: str
 attributes:
   check_mode: {support: full, description: Tells what would change; the check command then runs only if nothing would.}
-  diff_mode: {support: full, description: Shows each file as M(ansible.builtin.template) does.}
+  diff_mode: {support: full, description: Shows each file as M(ansible.builtin.template) does; of a sensitive one only that it changes.}
 """
 
 EXAMPLES = r"""
@@ -105,11 +106,13 @@ def main() -> None:
                 "default": [],
                 "options": {
                     **ACCESS,
-                    "content": {"required": True},
+                    "content": {},
                     "mode": {"default": "0644"},
                     "reload": {"type": "bool", "default": True},
                 },
             },
+            # Contents of the sensitive files by path, apart: of what is nested in a parameter, Ansible writes secrets into the journal.
+            "sensitive": {"type": "dict", "default": {}, "no_log": True},
             "absent": {"type": "list", "elements": "path", "default": []},
             "check": {"type": "list", "elements": "str", "default": []},
             "service": {},
@@ -120,9 +123,7 @@ def main() -> None:
     try:
         transaction = Transaction(
             record=Record.load(params["set"]),
-            files=[
-                File(item["path"], item["content"].encode(), _access(item), item["reload"]) for item in params["files"]
-            ],
+            files=[_file(item, params["sensitive"]) for item in params["files"]],
             directories={item["path"]: _access(item) for item in params["directories"]},
             absent=params["absent"],
             check=params["check"],
@@ -141,6 +142,12 @@ def main() -> None:
     except Refusal as refusal:
         module.fail_json(msg=f"{params['set']}: {refusal}\nNothing was changed.")
     module.exit_json(**result)
+
+
+def _file(item: dict, sensitive: dict[str, str]) -> File:
+    secret = item["path"] in sensitive
+    content = sensitive[item["path"]] if secret else item["content"]
+    return File(item["path"], content.encode(), _access(item), item["reload"], secret)
 
 
 def _access(item: dict) -> Access:

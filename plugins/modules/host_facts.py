@@ -30,9 +30,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 host:
-  description:
-    - Distribution, version, codename, whether there is IPv6, each interpreter's version, accounts with their home, groups, folders of /var/www,
-      the digest of nginx.org's keys, and the program that listens on port 80.
+  description: >-
+    Distribution, version, codename, whether there is IPv6, each interpreter's version, accounts
+    with their home, groups, folders of /var/www, nginx sites, the digest of nginx.org's keys,
+    and the program that listens on port 80.
   type: dict
   returned: always
 """

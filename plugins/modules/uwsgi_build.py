@@ -1,17 +1,20 @@
 #!/usr/bin/python
 # Copyright (c) emperor.flask maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Build uWSGI for each Python that apps run on."""
+"""Have uWSGI for each Python that apps run on, built once for all hosts of a kind."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: uwsgi_build
-short_description: Build uWSGI for each Python that apps run on
+short_description: Have uWSGI for each Python that apps run on, built once for all hosts of a kind
 description:
-  - Builds uWSGI from its source distribution into C(<root>/<version>-python<X.Y>), once for each Python X.Y.
+  - Puts uWSGI into C(<root>/<version>-python<X.Y>), once for each Python X.Y.
+  - Its wheel is built from the source distribution on the first host that needs one for its distribution, release, architecture and
+    Python, and kept on the controller with its checksum and the names of the packages its shared libraries are in. Every other such
+    host waits, and gets the wheel and these packages; it needs no compiler.
   - C(<root>/current) names one of these trees, at first that of the first interpreter; the Emperors run on it.
-  - A tree that is complete is never touched again. A build that fails leaves nothing behind.
+  - A tree that is complete is never touched again, and needs one round trip. A failure leaves nothing behind.
 author: emperor.flask maintainers
 options:
   version:
@@ -23,7 +26,7 @@ options:
     type: str
     required: true
   pythons:
-    description: Interpreters, as absolute paths. Each needs its C(venv) module and its headers.
+    description: Interpreters, as absolute paths. Each needs its C(venv) module and, where uWSGI is built, its headers.
     type: list
     elements: path
     required: true
@@ -31,26 +34,43 @@ options:
     description: Folder of all trees.
     type: path
     default: /opt/uwsgi
-notes:
-  - In check mode it tells which trees are missing, so a task with C(check_mode=true) is a query.
-  - Needs a C compiler and the headers that C(emperor.flask.prerequisites) installs with its entry point C(build).
+  cache:
+    description:
+      - Folder on the controller that keeps the wheels, absolute or relative to the inventory's.
+      - Without it, C(emperor.flask) in C($XDG_CACHE_HOME) or C(~/.cache).
+    type: path
+  build_packages:
+    description: Packages with compiler and headers, installed on the host that builds.
+    type: list
+    elements: str
+    default: []
+  cache_valid_time:
+    description: Seconds for which the package lists count as fresh.
+    type: int
+    default: 3600
+  lock_timeout:
+    description: Seconds to wait while another program holds apt's or dpkg's lock.
+    type: int
+    default: 300
 attributes:
-  check_mode: {support: full, description: Tells which trees are missing and builds none.}
-  diff_mode: {support: none, description: The result names what was built.}
+  check_mode: {support: full, description: Tells which trees are missing and makes none.}
+  diff_mode: {support: none, description: The result names what was built and what was shipped.}
 """
 
 EXAMPLES = r"""
-- name: Build uWSGI for the system's Python
+- name: Have uWSGI for the system's Python
   emperor.flask.uwsgi_build:
     version: 2.0.31
     checksum: e8f8b350ccc106ff93a65247b9136f529c14bf96b936ac5b264c6ff9d0c76257
     pythons: [/usr/bin/python3]
+    build_packages: [gcc, libc6-dev, libcrypt-dev, libpcre2-dev, python3-dev]
 """
 
 RETURN = r"""
-missing: {description: Trees that were not there when the module began., type: list, elements: str, returned: success}
+missing: {description: Trees that were not there at first., type: list, elements: str, returned: success}
 relink: {description: Whether C(<root>/current) named none of these trees., type: bool, returned: success}
-built: {description: Trees that were built., type: list, elements: str, returned: not in check mode}
+built: {description: Trees whose wheel was built on this host., type: list, elements: str, returned: success}
+shipped: {description: Trees whose wheel came from the controller., type: list, elements: str, returned: success}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -59,24 +79,41 @@ from ansible_collections.emperor.flask.plugins.module_utils.commands import Refu
 
 
 def main() -> None:
-    """Build what is missing, or in check mode only name it."""
+    """The host's half: ``look`` only looks; ``build`` and ``install`` make the tree of one interpreter; ``link`` mends ``current``."""
+    # What the controller's half sends, not what a user writes: that is in DOCUMENTATION.
     module = AnsibleModule(
         argument_spec={
+            "step": {"choices": ["look", "build", "install", "link"], "required": True},
+            "root": {"type": "path", "required": True},
             "version": {"required": True},
-            "checksum": {"required": True},
             "pythons": {"type": "list", "elements": "path", "required": True},
-            "root": {"type": "path", "default": "/opt/uwsgi"},
+            "python": {"type": "path"},
+            "checksum": {},
+            "folder": {"type": "path"},
+            "wheel": {"type": "path"},
+            "sha256": {},
         },
+        required_if=[
+            ("step", "build", ["python", "checksum", "folder"]),
+            ("step", "install", ["python", "wheel", "sha256"]),
+        ],
         supports_check_mode=True,
     )
+    params, step = module.params, module.params["step"]
     try:
-        builds = uwsgi_build.plan(module.params["root"], module.params["version"], module.params["pythons"])
-        result = (
-            uwsgi_build.missing(builds) if module.check_mode else uwsgi_build.make(builds, module.params["checksum"])
-        )
+        builds = uwsgi_build.plan(params["root"], params["version"], params["pythons"])
+        if step == "look":
+            module.exit_json(changed=False, **uwsgi_build.look(builds))
+        result = {}
+        with uwsgi_build.changing(builds):
+            for build in builds:
+                if build.python == params["python"] and step == "build":
+                    result = build.build(params["checksum"], params["folder"])
+                elif build.python == params["python"] and step == "install":
+                    build.install(params["wheel"], params["sha256"])
     except Refusal as refusal:
         module.fail_json(msg=str(refusal))
-    module.exit_json(changed=bool(result["missing"]) or result["relink"], **result)
+    module.exit_json(changed=True, **result)
 
 
 if __name__ == "__main__":

@@ -110,14 +110,13 @@ class Rendered:
         ]
 
     def request(self) -> dict[str, Any]:
-        """What the module is told of the release."""
+        """What the module is told of the release: the fields of store.Release."""
         return {
-            "release": self.identity,
+            "identity": self.identity,
             "code": self.stage.code,
             "venv": self.stage.venv,
             "requirements": self.stage.requirements,
             "env": self.env,
-            "secrets": self.secrets,
             "uwsgi_ini": self.uwsgi_ini,
             "nginx_conf": self.nginx_conf,
             "uwsgi": self.uwsgi,

@@ -72,6 +72,22 @@ def test_files_are_written_once_and_the_service_reloads_once(tmp_path, systemd, 
     assert systemd.calls == ["reload"]
 
 
+def test_nothing_of_a_sensitive_file_is_shown_when_it_comes_changes_or_goes(tmp_path, systemd, save):
+    private = Access(0o640, ME.owner, ME.group)
+
+    def holding(*contents):
+        files = [File(str(tmp_path / "netrc"), content, private, sensitive=True) for content in contents]
+        return Transaction(Record.load("set", str(tmp_path / "state")), files)
+
+    for contents in ([b"first-token"], [b"second-token"], []):
+        transaction = holding(*contents)
+        assert transaction.changed
+        (part,) = transaction.diff()
+        assert part["before"] != part["after"]
+        assert "token" not in str(part)
+        transaction.apply()
+
+
 def test_a_file_the_service_does_not_read_reloads_nothing(tmp_path, systemd, save):
     file = File(str(tmp_path / "logrotate"), b"1", ME, reload=False)
     Transaction(Record.load("set", str(tmp_path / "state")), [file], service="nginx").apply()

@@ -1,28 +1,36 @@
-"""Builds of uWSGI: which are missing, what a failure leaves, who wins when two runs meet. pip and uWSGI are stand-ins."""
+"""uWSGI's trees on a host: which are missing, what a failure leaves, what a wheel needs. pip and uWSGI are stand-ins."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils import uwsgi_build
-from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_build import ask_version, make, missing, plan
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_build import ask_version, changing, digest, look, plan
+from hypothesis import given
+from hypothesis import strategies as st
 
-# Answers its version; "-m venv" copies it into the new tree, and "-m pip install" there makes bin/uwsgi of what $PIP says.
+# Answers its version and its headers' place; "-m venv" copies it into the new tree. "-m pip wheel" there makes a wheel that holds
+# what $PIP says, and "-m pip install" makes bin/uwsgi of what the wheel holds.
 PYTHON = """#!/bin/sh
+for last; do :; done
 case "$*" in
 *version_info*) echo {version} ;;
+*Python.h*) echo "$HEADERS" ;;
 "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+*" wheel "*)
+  cp "$last/requirements.txt" "$PIP_LOG"
+  [ "$PIP" != fails ] || {{ echo "gcc: error: no space left"; exit 1; }}
+  echo "$PIP" > "$last/uWSGI-2.0.31-cp313-cp313-linux_x86_64.whl" ;;
 *" install "*)
-  for last; do :; done
-  cp "$last" "$PIP_LOG"
-  [ "$PIP" != fails ] || {{ echo "gcc: Python.h: No such file or directory"; exit 1; }}
-  printf '#!/bin/sh\\necho %s\\n' "$PIP" > "${{0%/*}}/uwsgi" && chmod 755 "${{0%/*}}/uwsgi" ;;
+  printf '#!/bin/sh\\n%s\\n' "$(cat "$last")" > "${{0%/*}}/uwsgi" && chmod 755 "${{0%/*}}/uwsgi" ;;
 esac
 """
+ANSWERS = "echo 2.0.31"
 
 
 class Host:
@@ -31,12 +39,17 @@ class Host:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.root = folder, folder / "uwsgi"
         self._monkeypatch = monkeypatch
-        self.pip("2.0.31")
+        self.pip(ANSWERS)
+        self.headers(sys.executable)
         monkeypatch.setenv("PIP_LOG", str(folder / "requirements.seen"))
 
     def pip(self, outcome: str) -> None:
-        """Let the build fail, or make a uWSGI that answers with this version."""
+        """Let the build fail, or make a uWSGI that does this."""
         self._monkeypatch.setenv("PIP", outcome)
+
+    def headers(self, path: str) -> None:
+        """Let the interpreters name this file as their Python.h."""
+        self._monkeypatch.setenv("HEADERS", path)
 
     def python(self, version: str, name: str = "") -> str:
         path = self.folder / (name or f"python{version}")
@@ -47,10 +60,23 @@ class Host:
     def plan(self, *pythons: str) -> list[uwsgi_build.Build]:
         return plan(str(self.root), "2.0.31", list(pythons))
 
+    def build(self, *pythons: str) -> list[dict]:
+        """Build for each of these, as the module does for one."""
+        results = []
+        for number, build in enumerate(self.plan(*pythons)):
+            folder = self.folder / f"wheels{len(os.listdir(self.folder))}-{number}"
+            folder.mkdir()
+            with changing(self.plan(*pythons)):
+                results.append(build.build("c0ffee", str(folder)))
+        return results
+
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(os, "umask", lambda _mode: 0)
+    monkeypatch.setattr(uwsgi_build, "_kind", lambda: "debian-13-amd64")
+    monkeypatch.setattr(uwsgi_build, "libraries", lambda _binary: [])
+    monkeypatch.setattr(uwsgi_build, "packages", lambda _paths: ["libc6"])
     return Host(tmp_path, monkeypatch)
 
 
@@ -58,10 +84,15 @@ def test_a_real_interpreter_is_asked() -> None:
     assert ask_version(sys.executable) == f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def test_a_query_of_a_bare_host_names_every_tree_and_makes_none(host: Host) -> None:
-    builds = host.plan(host.python("3.13"), host.python("3.11"))
-    trees = [str(host.root / "2.0.31-python3.13"), str(host.root / "2.0.31-python3.11")]
-    assert missing(builds) == {"missing": trees, "relink": True}
+def test_a_look_at_a_bare_host_names_every_tree_with_its_kind_and_makes_none(host: Host) -> None:
+    new, old = host.python("3.13"), host.python("3.11")
+    assert look(host.plan(new, old)) == {
+        "missing": [
+            {"path": str(host.root / "2.0.31-python3.13"), "python": new, "kind": "debian-13-amd64-python3.13"},
+            {"path": str(host.root / "2.0.31-python3.11"), "python": old, "kind": "debian-13-amd64-python3.11"},
+        ],
+        "relink": True,
+    }
     assert not host.root.exists()
 
 
@@ -69,44 +100,104 @@ def test_two_names_of_one_python_share_a_tree(host: Host) -> None:
     assert len(host.plan(host.python("3.13"), host.python("3.13", "python3"))) == 1
 
 
-def test_what_is_built_is_not_built_again(host: Host) -> None:
-    builds = host.plan(host.python("3.13"))
-    assert make(builds, "c0ffee")["built"] == [builds[0].path]
+def test_a_build_leaves_a_tree_and_says_what_its_wheel_is(host: Host) -> None:
+    python = host.python("3.13")
+    (built,) = host.build(python)
+    assert built["sha256"] == digest(built["wheel"])
+    assert built["packages"] == ["libc6"]
+    assert os.stat(built["wheel"]).st_mode & 0o777 == 0o644
     assert (host.folder / "requirements.seen").read_text() == "uwsgi==2.0.31 --hash=sha256:c0ffee\n"
+    assert look(host.plan(python)) == {"missing": [], "relink": False}
+
+
+def test_a_wheel_makes_the_tree_of_another_host_without_a_build(host: Host) -> None:
+    python = host.python("3.13")
+    (built,) = host.build(python)
+    shutil.rmtree(host.root)
     host.pip("fails")
-    assert make(builds, "c0ffee") == {"missing": [], "relink": False, "built": []}
+    (build,) = host.plan(python)
+    with changing([build]):
+        build.install(built["wheel"], built["sha256"])
+    assert look([build]) == {"missing": [], "relink": False}
+
+
+def test_a_wheel_of_another_checksum_is_refused(host: Host) -> None:
+    wheel = host.folder / "uWSGI.whl"
+    wheel.write_text(ANSWERS)
+    (build,) = host.plan(host.python("3.13"))
+    with pytest.raises(Refusal, match=r"uWSGI\.whl arrived damaged"):
+        build.install(str(wheel), "0" * 64)
+    assert not build.complete
+
+
+def test_a_wheel_that_does_not_run_here_leaves_nothing_and_says_what_to_do(host: Host) -> None:
+    wheel = host.folder / "uWSGI.whl"
+    wheel.write_text("echo 'libpython3.13.so.1.0: cannot open shared object file'; exit 127")
+    (build,) = host.plan(host.python("3.13"))
+    with pytest.raises(Refusal, match="does not run here; .* uwsgi_emperor_cache:\nlibpython3.13"), changing([build]):
+        build.install(str(wheel), digest(str(wheel)))
+    assert os.listdir(host.root) == []
+
+
+def test_a_complete_tree_is_not_touched_even_if_it_is_built_for_the_others(host: Host) -> None:
+    python = host.python("3.13")
+    host.build(python)
+    host.pip("echo another")
+    (built,) = host.build(python)
+    assert Path(built["wheel"]).read_text() == "echo another\n"
+    assert "another" not in Path(host.plan(python)[0].binary).read_text()
 
 
 def test_current_names_the_first_tree_and_then_stays(host: Host) -> None:
     old, new = host.python("3.11"), host.python("3.13")
-    make(host.plan(old), "c0ffee")
-    make(host.plan(new, old), "c0ffee")
+    host.build(old)
+    host.build(new, old)
     assert os.readlink(host.root / "current") == "2.0.31-python3.11"
-    make(host.plan(new), "c0ffee")
+    host.build(new)
     assert os.readlink(host.root / "current") == "2.0.31-python3.13"
     assert sorted(os.listdir(host.root)) == ["2.0.31-python3.11", "2.0.31-python3.13", "current"]
 
 
+def test_current_waits_until_every_tree_is_there(host: Host) -> None:
+    pythons = [host.python("3.13"), host.python("3.11")]
+    builds = host.plan(*pythons)
+    for build, current in [(builds[1], False), (builds[0], True)]:
+        folder = host.folder / build.python_version
+        folder.mkdir()
+        with changing(builds):
+            build.build("c0ffee", str(folder))
+        assert (host.root / "current").exists() is current
+
+
 def test_a_failed_build_shows_its_last_lines_and_leaves_nothing(host: Host) -> None:
     host.pip("fails")
-    with pytest.raises(Refusal, match="cannot be built for .*python3.13:\n.*Python.h"):
-        make(host.plan(host.python("3.13")), "c0ffee")
+    with pytest.raises(Refusal, match="cannot be built for .*python3.13:\n.*no space left"):
+        host.build(host.python("3.13"))
+    assert os.listdir(host.root) == []
+
+
+def test_an_interpreter_without_headers_is_named_before_anything_is_built(host: Host) -> None:
+    host.headers("/nowhere/Python.h")
+    with pytest.raises(Refusal, match="python3.13' has no headers .*/nowhere/Python.h.*-dev package"):
+        host.build(host.python("3.13"))
     assert os.listdir(host.root) == []
 
 
 def test_a_uwsgi_that_is_another_version_is_refused(host: Host) -> None:
-    host.pip("2.0.30")
+    host.pip("echo 2.0.30")
     with pytest.raises(Refusal, match="uWSGI '2.0.30', not 2.0.31"):
-        make(host.plan(host.python("3.13")), "c0ffee")
+        host.build(host.python("3.13"))
     assert os.listdir(host.root) == []
 
 
-def test_a_tree_left_by_a_run_that_died_is_built_anew(host: Host) -> None:
-    (build,) = host.plan(host.python("3.13"))
-    make([build], "c0ffee")
+def test_a_tree_left_by_a_run_that_died_is_made_anew(host: Host) -> None:
+    python = host.python("3.13")
+    host.build(python)
+    (build,) = host.plan(python)
     os.unlink(os.path.join(build.path, uwsgi_build.COMPLETE))
     Path(build.path, "left-over").touch()
-    assert make([build], "c0ffee")["built"] == [build.path]
+    host.build(python)
+    assert build.complete
     assert not Path(build.path, "left-over").exists()
 
 
@@ -120,3 +211,30 @@ def test_an_unfit_interpreter_is_named(host: Host, version: str | None, reason: 
 def test_no_interpreter_is_a_mistake(host: Host) -> None:
     with pytest.raises(Refusal, match="no interpreter"):
         host.plan()
+
+
+@pytest.mark.skipif(not shutil.which("dpkg-query"), reason="no Debian or Ubuntu")
+def test_the_packages_of_a_real_program_are_found() -> None:
+    assert "libc6" in uwsgi_build.packages(uwsgi_build.libraries("/bin/sh"))
+
+
+names = st.from_regex(r"[a-z0-9][a-z0-9.+-]{1,12}", fullmatch=True)
+
+
+@given(st.lists(st.tuples(st.lists(names, min_size=1, max_size=3), st.sampled_from(["", ":amd64"]))), st.booleans())
+def test_packages_are_read_whatever_else_dpkg_says(owned: list[tuple[list[str], str]], some_unknown: bool) -> None:
+    """Several owners of a file, with and without an architecture, beside diversions and files of no package."""
+    lines = [f"{', '.join(name + suffix for name in owners)}: /lib/lib.so" for owners, suffix in owned]
+    lines += [
+        "diversion by libc6 from: /lib/ld.so",
+        "dpkg-query: no path found matching pattern /opt/python/libpython.so",
+    ]
+
+    def answer(argv: list[str]) -> str:
+        if some_unknown:
+            raise CommandFailed(argv, 1, "\n".join(lines))
+        return "\n".join(lines)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uwsgi_build, "run", answer)
+        assert uwsgi_build.packages(["/lib/lib.so"]) == sorted({name for owners, _ in owned for name in owners})

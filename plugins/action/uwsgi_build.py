@@ -1,0 +1,132 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Controller half of emperor.flask.uwsgi_build: lets one host of each kind build, and ships what it built to the others."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+from ansible_collections.emperor.flask.plugins.plugin_utils.wheels import Slot, Wheel, default_cache, slot
+
+Result = dict[str, Any]
+MODULE = "emperor.flask.uwsgi_build"
+
+display = Display()
+
+
+class ActionModule(ActionBase):
+    """Look at the host once; where a tree is missing, build or ship its wheel."""
+
+    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
+        """Return what was missing, built and shipped."""
+        super().run(tmp, task_vars)
+        self._vars = task_vars or {}
+        self._host = self._vars.get("inventory_hostname", "this host")
+        _, self._arguments = self.validate_argument_spec(
+            {
+                "version": {"required": True},
+                "checksum": {"required": True},
+                "pythons": {"type": "list", "elements": "path", "required": True},
+                "root": {"type": "path", "default": "/opt/uwsgi"},
+                "cache": {"type": "path"},
+                "build_packages": {"type": "list", "elements": "str", "default": []},
+                "cache_valid_time": {"type": "int", "default": 3600},
+                "lock_timeout": {"type": "int", "default": 300},
+            }
+        )
+        seen = self._step("look")
+        missing, relink = seen["missing"], seen["relink"]
+        paths = [tree["path"] for tree in missing]
+        result: Result = {
+            "changed": bool(missing) or relink,
+            "missing": paths,
+            "relink": relink,
+            "built": [],
+            "shipped": [],
+        }
+        if self._task.check_mode:
+            return result
+        try:
+            # One place is held at a time, so no two hosts wait for each other.
+            for tree in missing:
+                result[self._provide(tree)].append(tree["path"])
+        except Refusal as refusal:
+            raise AnsibleActionFail(str(refusal)) from refusal
+        if relink and not missing:
+            self._step("link")
+        return result
+
+    def _provide(self, tree: Result) -> str:
+        """Make a tree that is missing, and tell whether its wheel was ``built`` or ``shipped``."""
+        place = slot(self._cache(), self._arguments["version"], self._arguments["checksum"], tree["kind"])
+        with place.claimed(self._host, self._tell_waiting):
+            wheel = self._kept(place)
+            if wheel is None:
+                self._build(tree, place)
+                return "built"
+        self._install(tree, place, wheel)
+        return "shipped"
+
+    def _kept(self, place: Slot) -> Wheel | None:
+        """The wheel in the cache. One that is not what it should be is never shipped, but built anew."""
+        try:
+            return place.read()
+        except Refusal as refusal:
+            display.warning(f"{refusal}: it is not used, and uWSGI is built anew on {self._host}")
+            return None
+
+    def _build(self, tree: Result, place: Slot) -> None:
+        self._apt(self._arguments["build_packages"])
+        folder = self._make_tmp_path()
+        try:
+            built = self._step("build", python=tree["python"], checksum=self._arguments["checksum"], folder=folder)
+            wheel = Wheel(os.path.basename(built["wheel"]), built["sha256"], built["packages"], self._host)
+            remote = self._connection._shell.join_path(folder, wheel.file)
+            place.keep(wheel, lambda local: self._connection.fetch_file(remote, local))
+        finally:
+            self._remove_tmp_path(folder)
+        # They are there, as dependencies; named, they stay when somebody removes the compiler and what came with it.
+        self._apt(wheel.packages)
+
+    def _install(self, tree: Result, place: Slot, wheel: Wheel) -> None:
+        self._apt(wheel.packages)
+        folder = self._make_tmp_path()
+        try:
+            remote = self._connection._shell.join_path(folder, wheel.file)
+            self._transfer_file(str(place.path(wheel)), remote)
+            self._step("install", python=tree["python"], wheel=remote, sha256=wheel.sha256)
+        finally:
+            self._remove_tmp_path(folder)
+
+    def _apt(self, packages: list[str]) -> None:
+        if not packages:
+            return
+        arguments = {key: self._arguments[key] for key in ("cache_valid_time", "lock_timeout")}
+        self._execute(
+            "ansible.builtin.apt", {**arguments, "name": packages, "install_recommends": False, "update_cache": True}
+        )
+
+    def _step(self, step: str, **more: Any) -> Result:
+        shared = {key: self._arguments[key] for key in ("version", "pythons", "root")}
+        return self._execute(MODULE, {"step": step, **shared, **more})
+
+    def _execute(self, module: str, arguments: Result) -> Result:
+        """Run a module; its failure is the task's."""
+        result = self._execute_module(module, module_args=arguments, task_vars=self._vars)
+        if result.get("failed"):
+            raise AnsibleActionFail(result.get("msg", f"{module} failed"), result=result)
+        return result
+
+    def _cache(self) -> Path:
+        given = self._arguments["cache"]
+        inventory = self._vars.get("inventory_dir") or self._loader.get_basedir()
+        return Path(inventory, given) if given else default_cache()
+
+    def _tell_waiting(self, builder: str) -> None:
+        display.v(f"{self._host}: waits for {builder}, which builds uWSGI")
