@@ -8,20 +8,31 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parents[1]
 EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 KEYS = EPHEMERAL / "keys"
-HOSTS = ("emperor-org-debian-12", "emperor-org-debian-13", "emperor-org-debian-testing")
-REQUESTS = (Path(__file__).parent / "steady_requests.py").read_text()
+HOSTS = ("emperor-org-debian-12", "emperor-org-debian-testing")
+ROLE, SITE = FOLDER / "nginx.yml", ROOT / "playbooks/site.yml"
 
 
-def play(*options, playbook="playbooks/site.yml", **variables):
-    """Run the site (or what the options leave of it) with other variables; return status, output, and changes by host."""
-    argv = ["ansible-playbook", "-i", str(EPHEMERAL / "inventory"), playbook, *options, "-e", json.dumps(variables)]
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(EPHEMERAL / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+def play(playbook, *options, **variables):
+    """Run a playbook with other variables; return its status, its output in one line, and how much changed on each host."""
+    argv = [
+        "ansible-playbook",
+        "-i",
+        str(EPHEMERAL / "inventory"),
+        str(playbook),
+        "-e",
+        json.dumps(variables),
+        *options,
+    ]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(EPHEMERAL / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "false"}
     done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True)
-    changes = dict(re.findall(r"^(\S+) +: .*changed=(\d+)", done.stdout, re.MULTILINE))
-    return done.returncode, done.stdout + done.stderr, changes
+    output = done.stdout + done.stderr
+    changes = {host: int(count) for host, count in re.findall(r"^(\S+) +: ok=.*changed=(\d+)", output, re.MULTILINE)}
+    assert changes, output
+    return done.returncode, " ".join(output.split()), changes
 
 
 def on(host, command):
@@ -35,35 +46,36 @@ def on_each(command):
     return {host: on(host, command) for host in HOSTS}
 
 
+def everywhere(value):
+    """The same on each host."""
+    return dict.fromkeys(HOSTS, value)
+
+
 def key(name):
     """A fingerprint of the repositories'."""
     return (KEYS / name).read_text().strip()
 
 
 class Requests:
-    """Requests to every host, one after the other, until they are counted."""
+    """Requests to every host, one after the other, until they are counted; every answer must be 200."""
 
     def __enter__(self):
-        self.running = [
-            subprocess.Popen(
-                ["docker", "exec", "-i", host, "python3", "-"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for host in HOSTS
-        ]
-        for process in self.running:
-            process.stdin.write(REQUESTS)
+        script = (FOLDER / "steady_requests.py").read_text()
+        self.running = {}
+        for host in HOSTS:
+            argv = ["docker", "exec", "-i", host, "python3", "-"]
+            process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            process.stdin.write(script)
             process.stdin.close()
-        return self
+            self.running[host] = process
 
     def __exit__(self, *_):
-        for host in HOSTS:
-            on(host, "touch /run/enough-requests")
-        self.answers = dict(zip(HOSTS, (json.loads(process.stdout.read()) for process in self.running), strict=True))
-        for process in self.running:
+        on_each("touch /run/enough-requests")
+        answers = {host: json.loads(process.stdout.read()) for host, process in self.running.items()}
+        for process in self.running.values():
             process.wait()
+        print(answers)
+        assert {host: set(counted) for host, counted in answers.items()} == everywhere({"200"}), answers
 
 
 @pytest.fixture
