@@ -78,7 +78,7 @@ def listener(port: int, proc: str = "/proc") -> str | None:
                     return f"{stream.read().strip()} (process {pid})"
         except OSError:
             continue  # it has ended meanwhile
-    return "a program in another namespace"
+    return "a program that cannot be seen from here"
 
 
 def _listening(table: str, port: int) -> Iterator[str]:

@@ -57,6 +57,12 @@ class Supply(Transaction):
 
     def test(self) -> None:
         """Let apt verify the repository, choose the version and download it; raise Refusal when any of it fails."""
+        try:
+            self._download()
+        except Refusal as refusal:
+            raise Refusal(f"{refusal}\nNothing was changed but apt's lists.") from refusal
+
+    def _download(self) -> None:
         options = apt.only(self.sources) if self.sources else []
         if not apt.lists_are_fresh() or not (self.sources or apt.offered("nginx")):
             self._update_distribution()
@@ -116,7 +122,7 @@ class Supply(Transaction):
                 apt.apt_get("install", "--allow-downgrades", f"nginx={self.target}")
             except CommandFailed as error:
                 raise Refusal(
-                    f"apt cannot install nginx {self.target} from {self.place}: {tail(error.output)}"
+                    f"apt cannot install nginx {self.target} from {self.place}: {tail(error.output)}\nMend that and run again."
                 ) from error
             if self.sources:
                 apt.bury("nginx-common")

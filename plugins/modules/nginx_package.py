@@ -101,7 +101,7 @@ def main() -> None:
     try:
         result = step(module.params, module.check_mode)
     except Refusal as refusal:
-        module.fail_json(msg=f"nginx: {refusal}\nNothing was changed but apt's lists.")
+        module.fail_json(msg=f"nginx: {refusal}")
     module.exit_json(**result)
 
 
@@ -124,6 +124,7 @@ def _install(params: dict, check_mode: bool) -> dict:
     if not check_mode:
         if changed:
             supply.apply()
+        nginx.dismiss()  # where there is no app, nobody else does
         nginx.admit(params["user"])
     return {
         "changed": changed,
