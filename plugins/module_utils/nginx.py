@@ -20,7 +20,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.files import Access,
 from ansible_collections.emperor.flask.plugins.module_utils.transaction import STATE
 
 PID_FILE = "/run/nginx.pid"
-GUESTS = os.path.join(STATE, "nginx-guests.json")
+GUESTS = os.path.join(STATE, "nginx-guests")
 # Where nginx writes bodies and answers too large for its memory: the distribution's package, and nginx.org's.
 SPOOLS = ("/var/lib/nginx/*", "/var/cache/nginx/*")
 PATIENCE = 10  # seconds a new master may take

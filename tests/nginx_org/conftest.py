@@ -13,7 +13,7 @@ ROOT = FOLDER.parents[1]
 EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 KEYS = EPHEMERAL / "keys"
 HOSTS = ("emperor-org-debian-12", "emperor-org-debian-testing")
-ROLE, SITE = FOLDER / "nginx.yml", ROOT / "playbooks/site.yml"
+ROLE, SITE = ROOT / "examples/nginx_alone.yml", ROOT / "playbooks/site.yml"
 
 
 def play(playbook, *options, **variables):
@@ -27,7 +27,12 @@ def play(playbook, *options, **variables):
         json.dumps(variables),
         *options,
     ]
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(EPHEMERAL / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "false"}
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(EPHEMERAL / "ansible.cfg"),
+        "ANSIBLE_FORCE_COLOR": "false",
+        "ANSIBLE_GATHERING": "explicit",
+    }
     done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True)
     output = done.stdout + done.stderr
     changes = {host: int(count) for host, count in re.findall(r"^(\S+) +: ok=.*changed=(\d+)", output, re.MULTILINE)}
