@@ -21,14 +21,14 @@ lint: setup ## Check the code: ansible-lint, yamllint, ruff, shellcheck, changel
 	yamllint .
 	ruff check
 	ruff format --check
-	shellcheck scripts/*.sh tests/images/*.sh .ci/run
+	shellcheck scripts/*.sh tests/images/*.sh tests/images/*/start-systemd tests/fixtures/*/*.sh .ci/run
 	antsibull-changelog lint
 
 unit: setup ## Run the unit tests; every nginx that can be had tests what the templates render
 	@scripts/test-hosts.sh debian-12 debian-13 debian-testing
 	pytest tests/unit
 
-molecule: setup ## Run every Molecule scenario on Debian 12, Debian 13 and a Debian that says it is Ubuntu
+molecule: setup ## Run every Molecule scenario on Debian 12, 13 and testing, and a Debian that says it is Ubuntu
 	molecule test --all
 
 molecule-ubuntu: setup ## Run the default scenario on Ubuntu 22.04, 24.04 and 26.04, where a container registry answers

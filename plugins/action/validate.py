@@ -12,7 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.emperor.flask.plugins.plugin_utils import apps, hosts, spec
+from ansible_collections.emperor.flask.plugins.plugin_utils import apps, hosts, signing_keys, spec
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory, without_secrets
 
 ROLES = ("prerequisites", "nginx", "uwsgi_emperor", "flask_app")
@@ -36,9 +36,10 @@ class ActionModule(ActionBase):
         roles = [arguments["role"]] if arguments["role"] else list(ROLES)
         mistakes = [mistake for role in roles for mistake in self._check_variables(role)]
         prepared, found = self._inventory.apps()
-        _refuse([*mistakes, *(found or self._check_default_server(prepared))])
+        mistakes += found or self._check_default_server(prepared)
+        _refuse([*mistakes, *(self._check_signing_keys() if "nginx" in roles else [])])
         host = self._host(sorted({app["python"] for app in prepared} or {"/usr/bin/python3"}))
-        _refuse(hosts.refusals(host, prepared))
+        _refuse([*hosts.refusals(host, prepared), *(hosts.port_refusals(host) if "nginx" in roles else [])])
         shown = [without_secrets(app) for app in prepared]
         return {"changed": False, "apps": shown, "host": host, "ansible_facts": {FACT: host}}
 
@@ -64,6 +65,14 @@ class ActionModule(ActionBase):
                     f"app '{app['name']}': server_names is empty, which makes it the default server, but nginx_greeting is true; "
                     "give the app server_names or set nginx_greeting to false"
                 )
+
+    def _check_signing_keys(self) -> list[str]:
+        """A key is pinned by its whole fingerprint, or anybody could make one that fits."""
+        keys = self._inventory.value("nginx_signing_keys", [])
+        return [
+            f"nginx_signing_keys has '{key}', which is no fingerprint; write its 40 hexadecimal digits"
+            for key in signing_keys.malformed(list(map(str, keys if isinstance(keys, list) else [keys])))
+        ]
 
     def _host(self, pythons: list[str]) -> dict[str, Any]:
         """What only the host knows: asked once per play, then taken from the facts."""

@@ -10,7 +10,7 @@ import shutil
 
 from ansible_collections.emperor.flask.plugins.module_utils import host, site, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal, run
-from ansible_collections.emperor.flask.plugins.module_utils.files import ensure_directory, remove
+from ansible_collections.emperor.flask.plugins.module_utils.files import ensure_directory, give_sockets, remove
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 
 
@@ -30,6 +30,9 @@ def prepare(layout: Layout) -> None:
                 f"the account '{layout.name}' is not ours: its home is {account.pw_dir}; name the app otherwise"
             )
     os.makedirs(os.path.dirname(layout.home), 0o755, exist_ok=True)
+    if os.path.isdir(layout.run):
+        # nginx may have come from another package, with another account; the folder gives its group to new sockets only.
+        give_sockets(layout.run, group)
     for path, access in layout.directories(group).items():
         ensure_directory(path, access)
     for path, access in layout.log_files().items():

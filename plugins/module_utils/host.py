@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import grp
+import hashlib
 import os
 import pwd
 import re
+from collections.abc import Iterator
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, run
 from ansible_collections.emperor.flask.plugins.module_utils.files import link_target
@@ -15,15 +17,16 @@ from ansible_collections.emperor.flask.plugins.module_utils.files import link_ta
 VERSION_OF = "import sys; print('%d.%d' % sys.version_info[:2])"
 UWSGI_ROOT = "/opt/uwsgi"
 SITES = "/etc/nginx/conf.d"
+NGINX_KEYS = "/etc/apt/keyrings/nginx-org.asc"
 
 
 def system(os_release: str = "/etc/os-release") -> dict[str, str]:
-    """Distribution, version and codename as os-release(5) states them; a testing release has no version."""
+    """Distribution, version and codename as os-release(5) states them. Debian testing states no version and gets its name for one."""
     with open(os_release, encoding="utf-8") as stream:
         fields = dict(re.findall(r'^(\w+)="?(.*?)"?$', stream.read(), re.MULTILINE))
     return {
         "distribution": fields.get("ID", "").capitalize(),
-        "version": fields.get("VERSION_ID", ""),
+        "version": fields.get("VERSION_ID", "testing"),
         "codename": fields.get("VERSION_CODENAME", ""),
     }
 
@@ -48,7 +51,46 @@ def facts(pythons: list[str]) -> dict[str, object]:
         "sites": {name: link_target(os.path.join(SITES, name)) for name in os.listdir(SITES)}
         if os.path.isdir(SITES)
         else {},
+        "nginx_keys": digest(NGINX_KEYS),
+        "port_80": listener(80),
     }
+
+
+def digest(path: str) -> str | None:
+    """SHA-256 of a file, or None where there is none."""
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.sha256(stream.read()).hexdigest()
+    except OSError:
+        return None
+
+
+def listener(port: int, proc: str = "/proc") -> str | None:
+    """The program that listens on a TCP port, with its process id, as proc(5) tells; None where nobody does."""
+    sockets = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(f"{proc}/net/{table}", port)}
+    if not sockets:
+        return None
+    for pid in filter(str.isdigit, os.listdir(proc)):
+        try:
+            descriptors = os.scandir(f"{proc}/{pid}/fd")
+            if any(os.readlink(descriptor.path) in sockets for descriptor in descriptors):
+                with open(f"{proc}/{pid}/comm", encoding="utf-8", errors="replace") as stream:
+                    return f"{stream.read().strip()} (process {pid})"
+        except OSError:
+            continue  # it has ended meanwhile
+    return "a program that cannot be seen from here"
+
+
+def _listening(table: str, port: int) -> Iterator[str]:
+    """Inodes of the listening sockets (state 0A) of a table of proc_net(5)."""
+    try:
+        with open(table, encoding="ascii") as stream:
+            lines = stream.read().splitlines()[1:]
+    except OSError:
+        return
+    for fields in map(str.split, lines):
+        if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+            yield fields[9]
 
 
 def nginx_group(nginx_conf: str = "/etc/nginx/nginx.conf") -> str | None:

@@ -29,6 +29,11 @@ def reload(unit: str) -> None:
     _ask(unit, ["systemctl", "reload-or-restart", unit])
 
 
+def restart(unit: str) -> None:
+    """Restart a unit; a failure shows the unit's own last words."""
+    _ask(unit, ["systemctl", "restart", unit])
+
+
 def try_reload(unit: str) -> None:
     """Reload or restart a unit after a failure that is already being reported; only a running one."""
     succeeds(["systemctl", "try-reload-or-restart", unit])

@@ -83,7 +83,7 @@ report:
 from contextlib import ExitStack
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils import account, lock, site
+from ansible_collections.emperor.flask.plugins.module_utils import account, lock, nginx, site
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.engine import App
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
@@ -151,6 +151,8 @@ def main() -> None:
                 results[item["name"]] = _do(step, item, module.params["secrets"])
             if step in RELOADS:
                 site.load()
+            if step == "retire":
+                nginx.dismiss()
         for item in held if step in LAST else []:
             lock.free(_app(item).layout.lock)
     except lock.Taken as taken:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-SUPPORTED = {"Ubuntu": ("22.04", "24.04", "26.04"), "Debian": ("12", "13")}
+SUPPORTED = {"Ubuntu": ("22.04", "24.04", "26.04"), "Debian": ("12", "13", "testing")}
 
 
 def refusals(host: dict[str, Any], apps: list[dict[str, Any]]) -> list[str]:
@@ -19,6 +19,13 @@ def _system(host: dict[str, Any]) -> Iterator[str]:
     if host["version"] not in SUPPORTED.get(host["distribution"], ()):
         known = ", ".join(f"{name} {' '.join(versions)}" for name, versions in SUPPORTED.items())
         yield f"this host runs {host['distribution']} {host['version']}, which is not supported; use one of {known}"
+
+
+def port_refusals(host: dict[str, Any]) -> Iterator[str]:
+    """Say which program stands where nginx is to listen; nginx itself may."""
+    holder = host["port_80"]
+    if holder and not holder.startswith("nginx "):
+        yield f"port 80 is held by {holder}, so nginx cannot listen on it; stop and disable that program on the host, or move it to another port"
 
 
 def _app(host: dict[str, Any], app: dict[str, Any]) -> Iterator[str]:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Build the hosts the tests run on: tests/images/build.sh [debian-12 | debian-testing | ubuntu-24.04 | debian-13-as-ubuntu-24.04 ...]
+# Build the hosts the tests run on: tests/images/build.sh [debian-12 | debian-testing | ubuntu-24.04 | debian-13-as-ubuntu-24.04 | nginx-org ...]
 # A base comes from a container registry where one answers, otherwise (Debian only) from the package mirror
 # by way of mmdebstrap. Everything is tagged emperor-test/..., so no image of the user's is touched.
 set -eu
@@ -62,6 +62,16 @@ image() {
         *-as-ubuntu-24.04)
             image "${1%-as-ubuntu-24.04}"
             build "emperor-test/$1" "emperor-test/${1%-as-ubuntu-24.04}" "$here/ubuntu_identity"
+            ;;
+        debian-testing)
+            base "$1"
+            build "emperor-test/$1-stock" "emperor-test/base-$1" "$context"
+            build "emperor-test/$1" "emperor-test/$1-stock" "$here/debian_testing"
+            ;;
+        nginx-org)
+            for served in debian-13 debian-12 debian-testing; do base "$served"; done
+            "$here/../fixtures/nginx_repo/build.sh" "emperor-test/$1" \
+                emperor-test/base-debian-13 emperor-test/base-debian-12 emperor-test/base-debian-testing
             ;;
         *)
             base "$1"

@@ -1,12 +1,15 @@
-"""What is read off a host."""
+"""What is read off a host, and who listens where nginx is to."""
 
 import getpass
 import grp
 import os
+import socket
 import sys
 
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils import host
+from ansible_collections.emperor.flask.plugins.module_utils.files import give_sockets
+from ansible_collections.emperor.flask.plugins.plugin_utils import hosts
 
 
 @pytest.mark.parametrize(
@@ -14,12 +17,14 @@ from ansible_collections.emperor.flask.plugins.module_utils import host
     [
         ('ID=ubuntu\nVERSION_ID="24.04"\nVERSION_CODENAME=noble\n', ("Ubuntu", "24.04", "noble")),
         ('PRETTY_NAME="Debian"\nID=debian\nVERSION_ID="13"\nVERSION_CODENAME=trixie\n', ("Debian", "13", "trixie")),
-        ("ID=debian\nVERSION_CODENAME=forky\n", ("Debian", "", "forky")),
+        ("ID=debian\nVERSION_CODENAME=forky\n", ("Debian", "testing", "forky")),
     ],
 )
-def test_the_system_is_what_os_release_says(tmp_path, text, expected):
+def test_the_system_is_what_os_release_says_and_is_supported(tmp_path, text, expected):
     (tmp_path / "os-release").write_text(text)
-    assert tuple(host.system(str(tmp_path / "os-release")).values()) == expected
+    found = host.system(str(tmp_path / "os-release"))
+    assert tuple(found.values()) == expected
+    assert found["version"] in hosts.SUPPORTED[found["distribution"]]
 
 
 def test_an_interpreters_version_or_nothing():
@@ -46,3 +51,31 @@ def test_the_uwsgi_of_a_python_is_of_the_emperors_version(tmp_path):
     binary.parent.mkdir(parents=True)
     binary.touch(0o755)
     assert host.uwsgi_binary("3.13", str(tmp_path)) == str(binary)
+
+
+def test_the_program_that_holds_a_port_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert f"(process {os.getpid()})" in host.listener(port)
+    assert host.listener(port) is None
+
+
+@pytest.mark.parametrize("holder", [None, "nginx (process 7)"])
+def test_nginx_may_hold_its_port(holder):
+    assert list(hosts.port_refusals({"port_80": holder})) == []
+
+
+def test_another_program_on_port_80_is_refused_by_name():
+    (sentence,) = hosts.port_refusals({"port_80": "apache2 (process 42)"})
+    assert "port 80 is held by apache2 (process 42)" in sentence
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_sockets_follow_nginx_and_nothing_else_does(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "app.sock"))
+        give_sockets(str(tmp_path), "www-data")
+    groups = {path.name: path.lstat().st_gid for path in tmp_path.iterdir()}
+    assert {name for name, gid in groups.items() if gid != 0} == {"app.sock"}

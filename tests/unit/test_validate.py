@@ -30,10 +30,13 @@ def validate(tmp_path, **variables):
 
 
 def test_every_mistake_is_reported_at_once(tmp_path):
-    status, output = validate(tmp_path, flask_apps=[APP, {**APP, "thread": 1}], nginx_greeting="perhaps")
+    status, output = validate(
+        tmp_path, flask_apps=[APP, {**APP, "thread": 1}], nginx_greeting="perhaps", nginx_signing_keys=["2FF4C2A5"]
+    )
     assert status != 0
     assert "app 'shop': unknown key 'thread': did you mean 'threads'?" in output
     assert "nginx_greeting is 'perhaps'; write true or false" in output
+    assert "nginx_signing_keys has '2FF4C2A5', which is no fingerprint; write its 40 hexadecimal digits" in output
 
 
 def test_the_greeting_page_and_an_app_cannot_both_be_the_default_server(tmp_path):

@@ -1,0 +1,73 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Controller half of emperor.flask.nginx_package: fetches the signing keys, keeps the pinned ones, renders apt's files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.host import NGINX_KEYS
+from ansible_collections.emperor.flask.plugins.plugin_utils import signing_keys
+from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
+
+Result = dict[str, Any]
+MODULE = "emperor.flask.nginx_package"
+SOURCES = "/etc/apt/sources.list.d/nginx-org.sources"
+PREFERENCES = "/etc/apt/preferences.d/nginx-org"
+
+
+class ActionModule(ActionBase):
+    """Nothing but the pinned keys ever leaves the controller."""
+
+    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
+        """Return the module's result."""
+        super().run(tmp, task_vars)
+        self._vars = task_vars or {}
+        _, arguments = self.validate_argument_spec(
+            {
+                "step": {"choices": ["install", "renew_keys", "hand_over"], "default": "install"},
+                "origin": {"choices": ["nginx.org", "distribution"], "default": "distribution"},
+                "version": {"default": ""},
+                "user": {},
+                "url": {"default": ""},
+                "codename": {"default": ""},
+                "signing_keys": {"type": "list", "elements": "str", "default": []},
+                "signing_key_url": {"default": ""},
+            }
+        )
+        if arguments["step"] == "hand_over":
+            return self._module(step="hand_over")
+        keys = self._keys(arguments) if arguments["origin"] == "nginx.org" else ""
+        if arguments["step"] == "renew_keys":
+            return self._renew(keys, arguments)
+        request = {key: arguments[key] for key in ("origin", "version", "user", "url", "codename")}
+        files = {}
+        if arguments["origin"] == "nginx.org":
+            files = {
+                NGINX_KEYS: keys,
+                SOURCES: render(self, "apt.sources.j2", {**self._vars, "keys": NGINX_KEYS}),
+                PREFERENCES: render(self, "apt.preferences.j2", self._vars),
+            }
+        return self._module(step="install", files=files, sources=SOURCES, **request)
+
+    def _keys(self, arguments: Result) -> str:
+        base = Path(self._vars.get("inventory_dir") or self._loader.get_basedir())
+        try:
+            return signing_keys.pinned(arguments["signing_key_url"], arguments["signing_keys"], base)
+        except Refusal as refusal:
+            raise AnsibleActionFail(f"Nothing was changed, because:\n- {refusal}") from refusal
+
+    def _renew(self, keys: str, arguments: Result) -> Result:
+        """Nothing to do, and no round trip, unless the host holds other keys than it should (validate has asked)."""
+        held = self._vars.get("ansible_facts", {}).get("emperor_flask_host", {}).get("nginx_keys")
+        if not keys or held in (None, hashlib.sha256(keys.encode()).hexdigest()):
+            return {"changed": False}
+        return self._module(step="renew_keys", files={NGINX_KEYS: keys})
+
+    def _module(self, **arguments: Any) -> Result:
+        return self._execute_module(MODULE, module_args=arguments, task_vars=self._vars)
