@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, succeeds, tail
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access, replace_file
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.pip import pip
 
 UNCHECKED = ["--invalidation-mode", "unchecked-hash"]  # a store never changes, so Python need not look whether it did
 COMPLETE = "emperor-complete"  # stands in a virtual environment that was finished: it cannot be renamed into place
@@ -77,19 +78,12 @@ def stage_venv(layout: Layout, environment: Environment, code: str) -> bool:
     shutil.rmtree(path, ignore_errors=True)
     os.mkdir(path)
     Access(0o700, layout.name, layout.name).apply(path)
-    settings = {
-        **os.environ,
-        "HOME": path,
-        "TMPDIR": "/var/tmp",
-        "PIP_NO_CACHE_DIR": "1",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    }
-    pip = [os.path.join(path, "bin", "python"), "-m", "pip", "install", "--no-input", "--quiet"]
+    python = os.path.join(path, "bin", "python")
     files = [part for file in environment.requirements for part in ("--requirement", file)]
     try:
-        run([environment.python, "-m", "venv", path], env=settings, user=layout.name, cwd="/")
+        run([environment.python, "-m", "venv", path], env={**os.environ, "HOME": path}, user=layout.name, cwd="/")
         if files:
-            run([*pip, *files], env=settings, user=layout.name, cwd=layout.code(code))
+            pip(python, "install", *files, folder=path, user=layout.name, cwd=layout.code(code))
         with open(os.path.join(path, COMPLETE), "w", encoding="ascii"):
             pass
         _own(path)
