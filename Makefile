@@ -24,7 +24,8 @@ lint: setup ## Check the code: ansible-lint, yamllint, ruff, shellcheck, changel
 	shellcheck scripts/*.sh tests/images/*.sh .ci/run
 	antsibull-changelog lint
 
-unit: setup ## Run the unit tests, which need no host
+unit: setup ## Run the unit tests; every nginx that can be had tests what the templates render
+	@scripts/test-hosts.sh debian-12 debian-13 debian-testing
 	pytest tests/unit
 
 molecule: setup ## Run every Molecule scenario on Debian 12, Debian 13 and a Debian that says it is Ubuntu

@@ -30,6 +30,8 @@ if [ -d /run/systemd/system ]; then
     as_root systemctl start docker
 elif ! answers; then
     echo "docker: starting dockerd (log: /var/log/dockerd.log)"
+    # An engine that was killed leaves its pid files, and another process may have got the number since.
+    pidof dockerd >/dev/null || as_root rm -f /var/run/docker.pid /run/docker/containerd/containerd.pid
     as_root sh -c 'setsid dockerd >>/var/log/dockerd.log 2>&1 </dev/null &'
 fi
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered, Stage
 from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
 
@@ -29,13 +29,12 @@ class ActionModule(ActionBase):
         self._vars = task_vars or {}
         _, self._arguments = self.validate_argument_spec(
             {
-                "apps": {"type": "list", "elements": "dict", "required": True},
                 "host": {"type": "dict", "required": True},
-                "uwsgi_template": {"default": "uwsgi.ini.j2"},
-                "nginx_template": {"default": "nginx.conf.j2"},
             }
         )
-        apps = self._arguments["apps"]
+        apps, mistakes = Inventory(self, self._vars).apps()
+        if mistakes:
+            raise AnsibleActionFail("\n".join(mistakes))
         looked = self._module("look", [_request(app) for app in apps])
         if looked.get("failed"):
             return looked
@@ -50,19 +49,20 @@ class ActionModule(ActionBase):
         if not changed or self._task.check_mode:
             return result
         deployed = self._deploy(changed, seen)
-        return {**result, **_without_secrets(deployed, changed)} if deployed.get("failed") else result
+        return _failure(result, deployed, changed) if deployed.get("failed") else result
 
     def _rendered(self, app: Result, seen: Result) -> Rendered:
         """The app's release for this host. In check mode a host may still lack what the release is built on."""
         name, layout = app["name"], Layout(app["name"])
+        if not seen["nginx_group"] and not self._task.check_mode:
+            raise AnsibleActionFail(
+                f"app '{name}': nginx is not set up on this host; apply the role emperor.flask.nginx first"
+            )
         if not seen["uwsgi"] and not self._task.check_mode:
             raise AnsibleActionFail(
                 f"app '{name}': there is no uWSGI for Python {seen['python']} on this host; apply the role emperor.flask.uwsgi_emperor first"
             )
-        try:
-            stage = Stage.read(app, seen["python"])
-        except Refusal as refusal:
-            raise AnsibleActionFail(f"Nothing was changed, because:\n- app '{name}': {refusal}") from refusal
+        stage = Stage.read(app, seen["python"])
         code = layout.code(stage.code)
         variables = {
             **self._vars,
@@ -73,26 +73,22 @@ class ActionModule(ActionBase):
             "venv": layout.venv(stage.venv),
             "pythonpath": [str(Path(code, part)) for part in stage.pythonpath],
         }
-        uwsgi_ini = render(self, self._arguments["uwsgi_template"], variables)
-        nginx_conf = render(self, self._arguments["nginx_template"], variables)
+        uwsgi_ini = render(self, "uwsgi.ini.j2", variables)
+        nginx_conf = render(self, "nginx.conf.j2", variables)
         return Rendered(stage, app, seen["python"], seen["uwsgi"] or "to be built", uwsgi_ini, nginx_conf)
 
     def _deploy(self, releases: list[Rendered], seen: Result) -> Result:
-        """Send the code the host lacks, then run the module; the archives go away again whatever happens."""
-        remote = self._make_tmp_path()
-        try:
-            requests = []
-            for release in releases:
-                request = release.request()
-                if release.stage.code not in seen[release.app["name"]]["codes"]:
-                    request["archive"] = self._send(release, remote)
-                requests.append({**_request(release.app), "rendered": request})
-            secrets = {release.app["name"]: release.secrets for release in releases}
-            return self._module("deploy", requests, secrets=secrets)
-        finally:
-            self._remove_tmp_path(remote)
+        """Send the code the host lacks, then run the module. Ansible takes the folder of the archives away after the task."""
+        requests = []
+        for release in releases:
+            request = {**_request(release.app), "release": release.request()}
+            if release.stage.code not in seen[release.app["name"]]["codes"]:
+                request["archive"] = self._send(release)
+            requests.append(request)
+        return self._module("deploy", requests, {release.app["name"]: release.secrets for release in releases})
 
-    def _send(self, release: Rendered, folder: str) -> str:
+    def _send(self, release: Rendered) -> str:
+        folder = self._connection._shell.tmpdir or self._make_tmp_path()
         remote = self._connection._shell.join_path(folder, f"{release.app['name']}.tar.gz")
         with tempfile.TemporaryDirectory(prefix="emperor-") as scratch:
             local = Path(scratch, "code.tar.gz")
@@ -100,17 +96,19 @@ class ActionModule(ActionBase):
             self._transfer_file(str(local), remote)
         return remote
 
-    def _module(self, step: str, apps: list[Result], **more: Any) -> Result:
-        return self._execute_module(MODULE, module_args={"step": step, "apps": apps, **more}, task_vars=self._vars)
+    def _module(self, step: str, apps: list[Result], secrets: dict[str, str] | None = None) -> Result:
+        arguments = {"step": step, "apps": apps, "secrets": secrets or {}}
+        return self._execute_module(MODULE, module_args=arguments, task_vars=self._vars)
 
 
 def _request(app: Result) -> Result:
-    host = app["server_names"][0] if app["server_names"] else "localhost"
+    """What the module is told of an app. Its first plain name is the one its health is asked under."""
+    names = [name for name in app["server_names"] if not set(name) & set("*~^$")]
     return {
         "name": app["name"],
         "python": app["python"],
         "default_server": not app["server_names"],
-        "health": {**app["health"], "host": host},
+        "health": {**app["health"], "host": names[0] if names else "localhost"},
     }
 
 
@@ -118,11 +116,19 @@ def _line(release: Rendered, seen: Result, changed: bool) -> Result:
     return {"app": release.app["name"], "before": seen["release"], "release": release.identity, "changed": changed}
 
 
-def _without_secrets(result: Result, releases: list[Rendered]) -> Result:
-    """The failure with every secret blotted out: an app may have written one into its log."""
-    message = str(result.get("msg", ""))
+def _failure(planned: Result, result: Result, releases: list[Rendered]) -> Result:
+    """The module's failure, with what it did before it, and with every secret blotted out: an app may have logged one."""
+    for key in ("msg", "exception", "module_stdout", "module_stderr"):
+        if isinstance(result.get(key), str):
+            result[key] = _blotted(result[key], releases)
+    deployed = result.get("deployed", [])
+    lines = [{**line, "changed": line["app"] in deployed} for line in planned["releases"]]
+    return {**planned, **result, "changed": bool(deployed), "releases": lines}
+
+
+def _blotted(text: str, releases: list[Rendered]) -> str:
     for release in releases:
         for value in map(str, release.app["secrets"].values()):
             if len(value) >= SHORT:
-                message = message.replace(value, "********")
-    return {**result, "msg": message}
+                text = text.replace(value, "********")
+    return text

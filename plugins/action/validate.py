@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.plugin_utils import apps, hosts, spec
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory, without_secrets
 
 ROLES = ("prerequisites", "nginx", "uwsgi_emperor", "flask_app")
 FACT = "emperor_flask_host"
@@ -23,7 +23,7 @@ display = Display()
 
 
 class ActionModule(ActionBase):
-    """Validate one role's variables, or all of them, and return the apps as the roles use them."""
+    """Validate one role's variables, or all of them, and return the apps without their secrets."""
 
     _requires_connection = True
 
@@ -31,20 +31,21 @@ class ActionModule(ActionBase):
         """Return ``apps`` and ``host``; fail with every mistake at once."""
         super().run(tmp, task_vars)
         self._vars = task_vars or {}
+        self._inventory = Inventory(self, self._vars)
         _, arguments = self.validate_argument_spec({"role": {"choices": list(ROLES)}})
         roles = [arguments["role"]] if arguments["role"] else list(ROLES)
         mistakes = [mistake for role in roles for mistake in self._check_variables(role)]
-        prepared, found = self._prepare_apps()
-        mistakes += found or list(apps.conflicts(prepared)) + list(self._check_default_server(prepared))
-        _refuse(mistakes)
+        prepared, found = self._inventory.apps()
+        _refuse([*mistakes, *(found or self._check_default_server(prepared))])
         host = self._host(sorted({app["python"] for app in prepared} or {"/usr/bin/python3"}))
         _refuse(hosts.refusals(host, prepared))
-        return {"changed": False, "apps": prepared, "host": host, "ansible_facts": {FACT: host}}
+        shown = [without_secrets(app) for app in prepared]
+        return {"changed": False, "apps": shown, "host": host, "ansible_facts": {FACT: host}}
 
     def _check_variables(self, role: str) -> Iterator[str]:
         """Check a role's own variables, and warn about a variable that looks like a misspelt one of them."""
         schema = spec.options(role)
-        given = {name: self._value(name) for name in schema if name in self._vars and name not in APPS}
+        given = {name: self._inventory.value(name) for name in schema if name in self._vars and name not in APPS}
         for mistake in spec.check(schema, given)[1]:
             yield f"{mistake}; correct it in the inventory"
         prefix = "flask_app" if role == "flask_app" else f"{role}_"
@@ -53,34 +54,9 @@ class ActionModule(ActionBase):
                 for near in difflib.get_close_matches(name, schema, n=1, cutoff=0.85):
                     display.warning(f"'{name}' is no variable of emperor.flask.{role}; did you mean '{near}'?")
 
-    def _prepare_apps(self) -> tuple[list[apps.App], list[str]]:
-        """Merge, convert and check every app by itself."""
-        defaults, entries = self._value("flask_app_defaults", {}), self._vars.get("flask_apps", [])
-        if isinstance(entries, str):
-            entries = self._value("flask_apps")
-        if not isinstance(entries, list) or not isinstance(defaults, dict):
-            return [], [
-                "flask_apps must be a list of apps and flask_app_defaults a dictionary; correct them in the inventory"
-            ]
-        prepared, mistakes = [], []
-        for index, entry in enumerate(entries):
-            label = apps.label(entry, index)
-            try:
-                app = self._templar.template(entry)
-            except AnsibleError as error:
-                mistakes.append(f"{label}: {error}")
-                continue
-            if not isinstance(app, dict):
-                mistakes.append(f"{label} is '{app}'; an app is a dictionary with name, module and source")
-                continue
-            ready, found = apps.prepare(apps.merge(defaults, app), self._inventory_folder())
-            prepared.append(ready)
-            mistakes += [f"{apps.label(app, index)}: {mistake}" for mistake in found]
-        return prepared, mistakes
-
     def _check_default_server(self, prepared: list[apps.App]) -> Iterator[str]:
         """The greeting page and an app cannot both answer on the default server."""
-        if not boolean(self._value("nginx_greeting", False), strict=False):
+        if not boolean(self._inventory.value("nginx_greeting", False), strict=False):
             return
         for app in prepared:
             if not app["server_names"]:
@@ -100,13 +76,6 @@ class ActionModule(ActionBase):
         if "host" not in result:
             raise AnsibleActionFail(result.get("msg", "the host does not answer"), result=result)
         return result["host"]
-
-    def _inventory_folder(self) -> Path:
-        """The folder of the inventory that names this host; that of the play where there is none."""
-        return Path(self._vars.get("inventory_dir") or self._loader.get_basedir())
-
-    def _value(self, name: str, otherwise: Any = None) -> Any:
-        return self._templar.template(self._vars[name]) if name in self._vars else otherwise
 
 
 def _refuse(mistakes: list[str]) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils import host, site, store, systemd, vassal
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal, run
-from ansible_collections.emperor.flask.plugins.module_utils.files import Snapshot, ensure_directory
+from ansible_collections.emperor.flask.plugins.module_utils.files import Snapshot, ensure_directory, names_in
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_client import Health
 
@@ -48,13 +48,13 @@ class App:
             "python": version,
             "uwsgi": host.uwsgi_binary(version) if version else None,
             "nginx_group": group,
-            "codes": [name for name in _names(os.path.join(layout.home, "code")) if not name.endswith(".partial")],
+            "codes": [name for name in names_in(os.path.join(layout.home, "code")) if not name.endswith(".partial")],
             "release": activation.release if activation else None,
             "healthy": bool(activation and ready) and vassal.is_healthy(layout, activation, self.health),
             "in_place": ready
             and bool(group)
             and not self._misplaced(group)
-            and vassal.governed(layout) == [activation],
+            and not vassal.leftovers(layout, activation),
             "secrets": self._secrets(activation),
             "files": {name: _text(os.path.join(layout.current, name)) for name in TEXTS},
         }
@@ -63,6 +63,7 @@ class App:
         """Tell whether a folder has another owner or mode than it should, or the site is not linked."""
         directories = self.layout.directories(nginx_group).items()
         amiss = any(not os.path.isdir(path) or access.differs(path) for path, access in directories)
+        amiss = amiss or any(not os.path.exists(path) for path in self.layout.log_files())
         return amiss or not site.is_linked(self.layout, self.default_server)
 
     def _secrets(self, activation: vassal.Activation | None) -> dict[str, str] | None:
@@ -75,44 +76,39 @@ class App:
         """Give the app its account and its folders."""
         layout, group = self.layout, host.nginx_group()
         if group is None:
-            raise Refusal("nginx is not set up on this host; apply the role emperor.flask.nginx first")
+            raise Refusal("nginx went away while this ran; apply the role emperor.flask.nginx and run again")
         try:
-            pwd.getpwnam(layout.name)
+            account = pwd.getpwnam(layout.name)
         except KeyError:
-            run(
-                [
-                    "useradd",
-                    "--system",
-                    "--user-group",
-                    "--home-dir",
-                    layout.home,
-                    "--no-create-home",
-                    "--shell",
-                    "/usr/sbin/nologin",
-                    "--comment",
-                    f"Flask app {layout.name}",
-                    layout.name,
-                ]
-            )
+            user = ["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"]
+            run(["useradd", *user, "--home-dir", layout.home, "--comment", f"Flask app {layout.name}", layout.name])
+        else:
+            if account.pw_dir != layout.home:
+                raise Refusal(
+                    f"the account '{layout.name}' is not ours: its home is {account.pw_dir}; name the app otherwise"
+                )
+        os.makedirs(os.path.dirname(layout.home), 0o755, exist_ok=True)
         for path, access in layout.directories(group).items():
             ensure_directory(path, access)
+        for path, access in layout.log_files().items():
+            if not os.path.exists(path) or access.differs(path):
+                with open(path, "ab"):
+                    access.apply(path)
 
-    def deploy(
-        self, release: store.Release, environment: store.Environment, archive: str | None, uwsgi: str, exports: str
-    ) -> None:
-        """Bring a release to life. Nothing is done that is done already."""
+    def deploy(self, release: store.Release, archive: str | None, exports: str) -> None:
+        """Bring a release to life, with its secrets as exports. Nothing is done that is done already."""
         layout = self.layout
         self.prepare()
         made: list[str] = []
         try:
             if store.stage_code(layout, release.code, archive, self.python):
                 made.append(layout.code(release.code))
-            if store.stage_venv(layout, environment, release.code):
-                made.append(layout.venv(environment.digest))
+            if store.stage_venv(layout, release, self.python):
+                made.append(layout.venv(release.venv))
             if store.make_release(layout, release):
                 made.append(layout.release(release.identity))
             site.test(layout, release.nginx_conf, self.default_server)
-            activation = self._activate(release, uwsgi, exports)
+            activation = self._activate(release, exports)
         except BaseException:
             for path in made:
                 shutil.rmtree(path, ignore_errors=True)
@@ -120,26 +116,24 @@ class App:
         if _text(os.path.join(layout.current, "nginx.conf")) != release.nginx_conf:
             site.owe_reload()
         vassal.switch(layout, activation)
-        for other in vassal.governed(layout):
-            if other != activation:
-                vassal.retire(layout, other)
+        for other in vassal.leftovers(layout, activation):
+            vassal.retire(layout, other)
         site.publish(layout, self.default_server)
 
-    def _activate(self, release: store.Release, uwsgi: str, exports: str) -> vassal.Activation:
+    def _activate(self, release: store.Release, exports: str) -> vassal.Activation:
         """Return a healthy activation of this release with these secrets: the live one, or a new candidate."""
         layout, live = self.layout, vassal.live(self.layout)
-        started = not systemd.is_ready(layout.unit)
-        if started:
+        if not systemd.is_ready(layout.unit):
             systemd.enable_now(layout.unit)
         if live and live.release == release.identity and _text(vassal.secrets(layout, live.number)) == exports:
             try:
-                vassal.wait_until_healthy(layout, live, self.health.within(self.health.timeout if started else 1))
+                vassal.wait_until_healthy(layout, live, self.health)
                 return live
             except Refusal:
-                pass  # it was not healthy when the run began either: a new activation replaces it
+                pass  # a new activation shows whether it can be healed, and says why if it cannot
         candidate = vassal.following(layout, release.identity)
         try:
-            vassal.start(layout, candidate, uwsgi, exports)
+            vassal.start(layout, candidate, release.uwsgi, exports)
             vassal.wait_until_healthy(layout, candidate, self.health)
         except BaseException:
             vassal.retire(layout, candidate)
@@ -149,7 +143,3 @@ class App:
 
 def _text(path: str) -> str:
     return (Snapshot.take(os.path.realpath(path)).content or b"").decode()
-
-
-def _names(folder: str) -> list[str]:
-    return os.listdir(folder) if os.path.isdir(folder) else []

@@ -108,6 +108,11 @@ def link_target(path: str) -> str | None:
         return None
 
 
+def names_in(folder: str) -> list[str]:
+    """The sorted names in a folder; none where there is no folder."""
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
 def remove(path: str) -> None:
     """Remove a file or link that may be gone already."""
     with contextlib.suppress(FileNotFoundError):

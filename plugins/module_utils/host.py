@@ -10,9 +10,11 @@ import pwd
 import re
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, run
+from ansible_collections.emperor.flask.plugins.module_utils.files import link_target
 
 VERSION_OF = "import sys; print('%d.%d' % sys.version_info[:2])"
 UWSGI_ROOT = "/opt/uwsgi"
+SITES = "/etc/nginx/conf.d"
 
 
 def system(os_release: str = "/etc/os-release") -> dict[str, str]:
@@ -43,6 +45,9 @@ def facts(pythons: list[str]) -> dict[str, object]:
         "accounts": {account.pw_name: account.pw_dir for account in pwd.getpwall()},
         "groups": [group.gr_name for group in grp.getgrall()],
         "folders": sorted(os.listdir("/var/www")) if os.path.isdir("/var/www") else [],
+        "sites": {name: link_target(os.path.join(SITES, name)) for name in os.listdir(SITES)}
+        if os.path.isdir(SITES)
+        else {},
     }
 
 

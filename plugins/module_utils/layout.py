@@ -32,7 +32,7 @@ class Layout:
 
     @property
     def logs(self) -> str:
-        """The folder of its logs: of its own, so that a rotated file can be made anew; set-group-ID, so that adm reads it."""
+        """The folder of its logs."""
         return self._at("var/log/uwsgi", self.name)
 
     @property
@@ -71,6 +71,11 @@ class Layout:
         return os.path.join(self.logs, f"{self.name}_uwsgi.log")
 
     @property
+    def emperor_log(self) -> str:
+        """The Emperor's log."""
+        return os.path.join(self.logs, "emperor.log")
+
+    @property
     def nginx_conf(self) -> str:
         """Link to the live release's nginx.conf, in the app's folder."""
         return os.path.join(self.home, f"{self.name}_nginx.conf")
@@ -101,7 +106,6 @@ class Layout:
         app = self.name
         inside = Access(0o750, "root", app)
         return {
-            self._at("var/www"): Access(0o755),
             self.home: Access(0o751),
             os.path.join(self.home, "code"): inside,
             os.path.join(self.home, "venvs"): inside,
@@ -110,5 +114,9 @@ class Layout:
             os.path.join(self.home, "shared"): Access(0o750, app, app),
             self.run: Access(0o2750, app, nginx_group),
             self.vassals: inside,
-            self.logs: Access(0o2750, app, "adm"),
+            self.logs: Access(0o751, "root", "adm"),
         }
+
+    def log_files(self) -> dict[str, Access]:
+        """The logs with their owner and mode. Their folder is root's: an app that owned it could stop logrotate for all apps."""
+        return {path: Access(0o640, self.name, "adm") for path in (self.log, self.emperor_log)}

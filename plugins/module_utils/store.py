@@ -23,24 +23,20 @@ COMPLETE = "emperor-complete"  # stands in a virtual environment that was finish
 
 
 @dataclass(frozen=True)
-class Environment:
-    """A virtual environment to make: of which Python, from which requirements files of the code."""
-
-    digest: str
-    python: str
-    requirements: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Release:
-    """A release as the controller has rendered it. ``identity`` is its id; secrets are not part of it."""
+    """A release as the controller has rendered it. ``identity`` is its id; secrets are not part of it.
+
+    ``code`` and ``venv`` are digests, ``requirements`` names files of the code, ``uwsgi`` is the binary to run.
+    """
 
     identity: str
     code: str
     venv: str
+    requirements: list[str]
     env: str
     uwsgi_ini: str
     nginx_conf: str
+    uwsgi: str
     manifest: dict
 
 
@@ -67,29 +63,29 @@ def stage_code(layout: Layout, digest: str, archive: str | None, python: str) ->
     return True
 
 
-def stage_venv(layout: Layout, environment: Environment, code: str) -> bool:
-    """Make the virtual environment of this digest unless it is there; tell whether that was needed.
+def stage_venv(layout: Layout, release: Release, python: str) -> bool:
+    """Make the release's virtual environment unless it is there; tell whether that was needed.
 
-    pip runs as the app's user, because a package's build may run any code; afterwards everything belongs to root.
+    pip runs as the app's user, because a package's build may run any code; afterwards everything belongs to root, and only
+    then is it called complete.
     """
-    path = layout.venv(environment.digest)
+    path = layout.venv(release.venv)
     if os.path.exists(os.path.join(path, COMPLETE)):
         return False
     shutil.rmtree(path, ignore_errors=True)
     os.mkdir(path)
     Access(0o700, layout.name, layout.name).apply(path)
-    python = os.path.join(path, "bin", "python")
-    files = [part for file in environment.requirements for part in ("--requirement", file)]
+    interpreter = os.path.join(path, "bin", "python")
+    files = [part for file in release.requirements for part in ("--requirement", file)]
     try:
-        run([environment.python, "-m", "venv", path], env={**os.environ, "HOME": path}, user=layout.name, cwd="/")
+        run([python, "-m", "venv", path], env={**os.environ, "HOME": path}, user=layout.name, cwd="/")
         if files:
-            pip(python, "install", *files, folder=path, user=layout.name, cwd=layout.code(code))
-        with open(os.path.join(path, COMPLETE), "w", encoding="ascii"):
-            pass
+            pip(interpreter, "install", *files, folder=path, user=layout.name, cwd=layout.code(release.code))
         _own(path)
+        replace_file(os.path.join(path, COMPLETE), b"", Access(0o644))
     except CommandFailed as error:
         shutil.rmtree(path, ignore_errors=True)
-        source = f" with {', '.join(environment.requirements)}" if environment.requirements else ""
+        source = f" with {', '.join(release.requirements)}" if files else ""
         raise Refusal(f"the virtual environment cannot be made{source}:\n{tail(error.output)}") from error
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
@@ -119,13 +115,18 @@ def make_release(layout: Layout, release: Release) -> bool:
 
 
 def _own(top: str) -> None:
-    """Give a tree to root: readable by all who pass the folder above it, executable where it was, writable by root alone."""
+    """Give a tree to root: readable by all who pass the folder above it, executable where it was, writable by root alone.
+
+    From the top down, each folder before what is in it: then nobody can put a link in the place of a file meanwhile.
+    """
+    _give_to_root(top)
     for parent, folders, files in os.walk(top):
         for name in [*folders, *files]:
-            path = os.path.join(parent, name)
-            os.chown(path, 0, 0, follow_symlinks=False)
-            if not os.path.islink(path):
-                executable = os.path.isdir(path) or os.stat(path).st_mode & 0o100
-                os.chmod(path, 0o755 if executable else 0o644)
-    os.chown(top, 0, 0)
-    os.chmod(top, 0o755)
+            _give_to_root(os.path.join(parent, name))
+
+
+def _give_to_root(path: str) -> None:
+    os.chown(path, 0, 0, follow_symlinks=False)
+    if not os.path.islink(path):
+        executable = os.path.isdir(path) or os.stat(path).st_mode & 0o100
+        os.chmod(path, 0o755 if executable else 0o644)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import socket
 import struct
-from dataclasses import dataclass, replace
+import time
+from dataclasses import dataclass
 from urllib.parse import unquote
 
 MAX_ANSWER = 64 * 1024  # bytes that are read of an answer
@@ -18,16 +19,13 @@ MAX_ANSWER = 64 * 1024  # bytes that are read of an answer
 
 @dataclass(frozen=True)
 class Health:
-    """The request an app must answer, the statuses that mean healthy, and the seconds it may take."""
+    """The request an app must answer, the statuses that mean healthy, and the seconds it may take; ``app`` is its name."""
 
     path: str
     status: tuple[str, ...]
     timeout: int
     host: str = "localhost"
-
-    def within(self, seconds: int) -> Health:
-        """The same request with another limit."""
-        return replace(self, timeout=seconds)
+    app: str = ""
 
     def accepts(self, status: int) -> bool:
         """Tell whether a status code is one of the healthy ones or in one of the ranges."""
@@ -64,6 +62,7 @@ def get(path: str, health: Health, timeout: float) -> tuple[int, str]:
             "SERVER_NAME": health.host,
             "SERVER_PORT": "80",
             "HTTP_HOST": health.host,
+            "EMPEROR_APP": health.app,
             "REMOTE_ADDR": "127.0.0.1",
             "REQUEST_SCHEME": "http",
             "CONTENT_TYPE": "",
@@ -72,12 +71,15 @@ def get(path: str, health: Health, timeout: float) -> tuple[int, str]:
             "HTTP_USER_AGENT": "emperor.flask",
         }
     )
+    deadline = time.monotonic() + timeout
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
         connection.connect(path)
         connection.sendall(request)
         answer = b""
         while len(answer) < MAX_ANSWER:
+            # An answer that drips must not take longer than one that does not come.
+            connection.settimeout(max(deadline - time.monotonic(), 0.001))
             chunk = connection.recv(8192)
             if not chunk:
                 break

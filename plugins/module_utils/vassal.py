@@ -18,6 +18,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.commands import Refu
 from ansible_collections.emperor.flask.plugins.module_utils.files import (
     Access,
     link_target,
+    names_in,
     remove,
     replace_file,
     replace_link,
@@ -26,6 +27,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_client import Health, get
 
 NAME = re.compile(r"([0-9a-f]+)\.(\d+)")
+MAX_LOG = 64 * 1024  # bytes of a log that are read for a message
 INTERVAL = 0.1  # seconds between two looks at a candidate
 
 
@@ -53,8 +55,7 @@ def live(layout: Layout) -> Activation | None:
 
 def governed(layout: Layout) -> list[Activation]:
     """The activations whose ini the Emperor sees."""
-    names = os.listdir(layout.vassals) if os.path.isdir(layout.vassals) else []
-    return [found for found in map(Activation.parse, sorted(names)) if found]
+    return [found for found in map(Activation.parse, names_in(layout.vassals)) if found]
 
 
 def ini(layout: Layout, activation: Activation) -> str:
@@ -72,10 +73,19 @@ def secrets(layout: Layout, number: int) -> str:
     return os.path.join(layout.secrets, str(number))
 
 
+def leftovers(layout: Layout, activation: Activation | None) -> list[Activation]:
+    """Every other activation that an ini or a file of secrets speaks of: an old one, or one of a run that died."""
+    numbers = [int(name) for name in names_in(layout.secrets) if name.isdigit()]
+    inis = governed(layout)
+    known = {other.number for other in [*inis, *([activation] if activation else [])]}
+    return [other for other in inis if other != activation] + [
+        Activation("", number) for number in numbers if number not in known
+    ]
+
+
 def following(layout: Layout, release: str) -> Activation:
     """The next activation of a release: a number higher than any that was used."""
-    numbers = [int(name) for name in os.listdir(layout.secrets) if name.isdigit()]
-    numbers += [activation.number for activation in [*governed(layout), live(layout)] if activation]
+    numbers = [activation.number for activation in [*leftovers(layout, None), live(layout)] if activation]
     return Activation(release, max(numbers, default=0) + 1)
 
 
@@ -112,10 +122,12 @@ def wait_until_healthy(layout: Layout, activation: Activation, health: Health) -
             return
         answer = f"it answers {status}: {line}"
         time.sleep(INTERVAL)
-    log = tail(_since(layout.log, offset)) or tail(_since(os.path.join(layout.logs, "emperor.log"), 0))
+    path, log = layout.log, tail(_since(layout.log, offset))
+    if not log:
+        path, log = layout.emperor_log, tail(_since(layout.emperor_log, 0))
     raise Refusal(
         f"the release {activation.release} does not answer {health.path} with {', '.join(health.status)} "
-        f"within {health.timeout} seconds: {answer}\nThe end of {layout.log}:\n{log}"
+        f"within {health.timeout} seconds: {answer}\nThe end of {path}:\n{log}"
     )
 
 
@@ -146,9 +158,10 @@ def _size(path: str) -> int:
 
 
 def _since(path: str, offset: int) -> str:
+    """What was logged since, at most the last MAX_LOG bytes."""
     try:
         with open(path, "rb") as stream:
-            stream.seek(offset)
+            stream.seek(max(offset, os.path.getsize(path) - MAX_LOG))
             return stream.read().decode(errors="replace")
     except FileNotFoundError:
         return ""

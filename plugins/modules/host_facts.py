@@ -30,7 +30,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 host:
-  description: Distribution, version, codename, whether there is IPv6, each interpreter's version, accounts with their home, groups, folders of /var/www.
+  description: >-
+    Distribution, version, codename, whether there is IPv6, each interpreter's version, accounts
+    with their home, groups, folders of /var/www, nginx sites.
   type: dict
   returned: always
 """

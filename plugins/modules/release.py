@@ -9,30 +9,17 @@ DOCUMENTATION = r"""
 module: release
 short_description: Bring apps' releases to life
 description:
-  - For every app, packs its code, renders its configuration and gives the whole a digest, the release's id. Where the host serves that
+  - For every entry of C(flask_apps), packs its code, renders its configuration and gives the whole a digest, the release's id. Where the host serves that
     release with these secrets and is healthy, nothing is done, in one round trip for all apps.
   - Otherwise the app gets its Unix user and folders, its code and virtual environment (once per content), and a candidate vassal on
     a socket of its own. Only when that answers the health request is the socket's link renamed, and the old vassal finishes its requests and goes.
   - A failure before that takes the candidate away again and leaves the live release serving.
 author: emperor.flask maintainers
 options:
-  apps:
-    description: Apps as M(emperor.flask.validate) returns them.
-    type: list
-    elements: dict
-    required: true
   host:
     description: Host as M(emperor.flask.validate) returns it.
     type: dict
     required: true
-  uwsgi_template:
-    description: Template of the vassal's options.
-    type: str
-    default: uwsgi.ini.j2
-  nginx_template:
-    description: Template of the app's site.
-    type: str
-    default: nginx.conf.j2
 attributes:
   check_mode: {support: full, description: Tells what would change.}
   diff_mode: {support: full, description: "Shows environment and both configurations of a release; secrets never appear."}
@@ -41,54 +28,35 @@ attributes:
 EXAMPLES = r"""
 - name: Release every app
   emperor.flask.release:
-    apps: "{{ __flask_app_input.apps }}"
     host: "{{ __flask_app_input.host }}"
 """
 
 RETURN = r"""
 releases:
-  description: "For each app: O(apps)' name, the release before, the release now, and whether it changed."
+  description: "For each app: the app's name, the release before, the release now, and whether it changed."
   type: list
   elements: dict
   returned: success
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.emperor.flask.plugins.module_utils import vassal
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.engine import App
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
-from ansible_collections.emperor.flask.plugins.module_utils.store import Environment, Release
+from ansible_collections.emperor.flask.plugins.module_utils.store import Release
 from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_client import Health
 
 # What the controller's half sends, not what a user writes: that is in DOCUMENTATION.
 TEXT = {"required": True}
-RENDERED = {
-    "release": TEXT,
-    "code": TEXT,
-    "archive": {},
-    "venv": TEXT,
-    "requirements": {"type": "list", "elements": "str", "required": True},
-    "env": TEXT,
-    "uwsgi_ini": TEXT,
-    "nginx_conf": TEXT,
-    "uwsgi": TEXT,
-    "manifest": {"type": "dict", "required": True},
-}
+HEALTH = {"path": TEXT, "status": {"type": "list", "elements": "str"}, "timeout": {"type": "int"}, "host": TEXT}
 APP = {
     "name": TEXT,
     "python": TEXT,
     "default_server": {"type": "bool", "required": True},
-    "health": {
-        "type": "dict",
-        "required": True,
-        "options": {
-            "path": TEXT,
-            "status": {"type": "list", "elements": "str"},
-            "timeout": {"type": "int"},
-            "host": TEXT,
-        },
-    },
-    "rendered": {"type": "dict", "options": RENDERED},
+    "health": {"type": "dict", "required": True, "options": HEALTH},
+    "release": {"type": "dict"},
+    "archive": {},
 }
 
 
@@ -98,44 +66,37 @@ def main() -> None:
         argument_spec={
             "step": {"choices": ["look", "deploy"], "required": True},
             "apps": {"type": "list", "elements": "dict", "required": True, "options": APP},
-            # By app, and apart from them: of what is nested in a parameter, Ansible writes secrets into the host's journal.
+            # By app. At the top level, where Ansible keeps it out of the host's journal too.
             "secrets": {"type": "dict", "default": {}, "no_log": True},
         },
         supports_check_mode=True,
     )
-    apps = {item["name"]: (_app(item), item["rendered"]) for item in module.params["apps"]}
-    if module.params["step"] == "look":
-        module.exit_json(changed=False, apps={name: app.look() for name, (app, _) in apps.items()})
+    try:
+        if module.params["step"] == "look":
+            module.exit_json(changed=False, apps={item["name"]: _app(item).look() for item in module.params["apps"]})
+        _deploy(module)
+    except OSError as error:
+        module.fail_json(msg=f"the host cannot do it: {error}; mend that and run again")
+
+
+def _deploy(module: AnsibleModule) -> None:
     deployed: list[str] = []
-    for name, (app, rendered) in apps.items():
+    for item in module.params["apps"]:
+        app, release = _app(item), Release(**item["release"])
+        serving = vassal.live(app.layout)
         try:
-            _deploy(app, rendered, module.params["secrets"][name])
-        except Refusal as refusal:
-            module.fail_json(
-                msg=f"app '{name}': {refusal}\nWhat it served before, it serves on.", changed=bool(deployed)
-            )
-        deployed.append(name)
-    module.exit_json(changed=True)
+            app.deploy(release, item["archive"], module.params["secrets"].get(item["name"], ""))
+        except (Refusal, OSError) as error:
+            rest = "What it served before, it serves on." if serving else "It was not served before."
+            module.fail_json(msg=f"app '{item['name']}': {error}\n{rest}", changed=bool(deployed), deployed=deployed)
+        deployed.append(item["name"])
+    module.exit_json(changed=True, deployed=deployed)
 
 
 def _app(item: dict) -> App:
     health = item["health"]
-    request = Health(health["path"], tuple(health["status"]), health["timeout"], health["host"])
+    request = Health(health["path"], tuple(health["status"]), health["timeout"], health["host"], item["name"])
     return App(Layout(item["name"]), item["default_server"], item["python"], request)
-
-
-def _deploy(app: App, rendered: dict, secrets: str) -> None:
-    release = Release(
-        identity=rendered["release"],
-        code=rendered["code"],
-        venv=rendered["venv"],
-        env=rendered["env"],
-        uwsgi_ini=rendered["uwsgi_ini"],
-        nginx_conf=rendered["nginx_conf"],
-        manifest=rendered["manifest"],
-    )
-    environment = Environment(rendered["venv"], app.python, tuple(rendered["requirements"]))
-    app.deploy(release, environment, rendered["archive"], rendered["uwsgi"], secrets)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,6 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-apps: {description: The apps, merged and converted; each has every key., type: list, elements: dict, returned: success}
+apps: {description: The apps, merged and converted; each has every key, secrets are hidden., type: list, elements: dict, returned: success}
 host: {description: What M(emperor.flask.host_facts) returns., type: dict, returned: success}
 """

@@ -14,13 +14,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.shell_exports import exports
 from ansible_collections.emperor.flask.plugins.plugin_utils import spec
+from ansible_collections.emperor.flask.plugins.plugin_utils.source import Source
 
 App = dict[str, Any]
 
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
-RESERVED = {"default": "the packaged default site's", "nginx": "nginx.org's account's"}
+RESERVED = {
+    "default": "the packaged default site's",
+    "html": "the packaged default page's",
+    "nginx": "nginx.org's account's",
+}
 NAME_LENGTH = 32  # useradd(8) refuses longer ones
 MODULE = re.compile(r"[A-Za-z_]\w*(\.\w+)*(:[A-Za-z_]\w*(\(\))?)?")
 SERVER_NAME = re.compile(r"[^\s;{}'\"]+")
@@ -44,11 +50,17 @@ def prepare(app: App, base: Path) -> tuple[App, list[str]]:
     ``base`` is the folder that a relative ``source.path`` starts from. The content is checked once the form is right.
     """
     schema = spec.options("flask_app", "app")
+    strange = [key for key in app if not isinstance(key, str)]
+    if strange:
+        return app, [f"unknown key '{key}': put it in quotes if it is meant as a text" for key in strange]
     prepared, mistakes, unknown = spec.check(schema, app)
     mistakes += [_unknown(schema, key) for key in unknown]
     if mistakes:
         return prepared, mistakes
-    prepared["source"]["path"] = str((base / Path(prepared["source"]["path"]).expanduser()).resolve())
+    path = prepared["source"]["path"]
+    if not path.strip():
+        return prepared, ["source.path is empty; name the folder that holds the code"]
+    prepared["source"]["path"] = str((base / path).resolve())
     for check in (_check_names, _check_numbers, _check_source, _check_environment, _check_health, _check_extras):
         mistakes += check(prepared)
     return prepared, mistakes
@@ -104,8 +116,8 @@ def _check_names(app: App) -> Iterator[str]:
 
 def _check_numbers(app: App) -> Iterator[str]:
     for key in ("processes", "threads", "harakiri"):
-        if app[key] is not None and app[key] < 1:
-            yield f"{key} is {app[key]}; it must be at least 1"
+        if isinstance(app[key], bool) or (app[key] is not None and app[key] < 1):
+            yield f"{key} is {app[key]}; it must be a number, at least 1"
     if not SIZE.fullmatch(app["client_max_body_size"]):
         yield f"client_max_body_size '{app['client_max_body_size']}' is no size; write a number with k, m or g, such as 75m"
 
@@ -121,6 +133,10 @@ def _check_source(app: App) -> Iterator[str]:
             yield f"requirements has '{name}', which is outside of {source}; name files of the source"
         elif not file.is_file():
             yield f"requirements has '{name}', but there is no {file}; correct the name or add the file"
+    try:
+        Source.read(source)
+    except Refusal as refusal:
+        yield str(refusal)
 
 
 def _check_environment(app: App) -> Iterator[str]:

@@ -30,5 +30,8 @@ def _app(host: dict[str, Any], app: dict[str, Any]) -> Iterator[str]:
         yield f"app '{name}': name '{name}' is a group of the host's own; choose another name"
     elif name in host["folders"]:
         yield f"app '{name}': {home} exists on the host and was not made by us; move it away or choose another name"
+    for site in (f"{name}.conf", f"000_{name}.conf"):
+        if site in host["sites"] and host["sites"][site] != f"{home}/{name}_nginx.conf":
+            yield f"app '{name}': /etc/nginx/conf.d/{site} exists on the host and was not made by us; move it away or choose another name"
     if host["pythons"][app["python"]] is None:
         yield f"app '{name}': python '{app['python']}' does not run on the host; install it or name another"

@@ -110,9 +110,9 @@ class Rendered:
         ]
 
     def request(self) -> dict[str, Any]:
-        """What the module is told of the release, but for the secrets, which go apart."""
+        """What the module is told of the release: the fields of store.Release."""
         return {
-            "release": self.identity,
+            "identity": self.identity,
             "code": self.stage.code,
             "venv": self.stage.venv,
             "requirements": self.stage.requirements,

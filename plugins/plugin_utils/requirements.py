@@ -37,7 +37,7 @@ def _read(source: Path, file: str, seen: frozenset[str] = frozenset()) -> dict[s
     path = source / file
     if file in seen or not path.is_file():
         return {}
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")
     texts = {file: text}
     for line in text.splitlines():
         include = INCLUDE.match(line)

@@ -66,7 +66,8 @@ def _git_files(folder: Path) -> list[str]:
     except (OSError, subprocess.CalledProcessError) as error:
         reason = getattr(error, "stderr", b"") or str(error).encode()
         raise Refusal(f"source.path: git cannot list {folder}: {os.fsdecode(reason).strip()}") from error
-    return [os.fsdecode(name) for name in listed.split(b"\0") if name]
+    names = [os.fsdecode(name) for name in listed.split(b"\0") if name]
+    return [name for name in names if not LEFT_BEHIND & set(Path(name).parts)]
 
 
 def _all_files(folder: Path) -> list[str]:

@@ -37,6 +37,19 @@ def test_another_apps_secrets_and_socket_cannot_be_opened(door, host):
     assert door.attempt("connect", "/var/www/echo/echo_uwsgi.sock") == "EACCES"
 
 
+def test_a_link_to_another_apps_socket_serves_nothing_of_it(door, host):
+    """An app owns the folder of its sockets, and nginx follows a link there; the other app must not answer."""
+    socket = "/var/www/notes/" + host.check_output("readlink /var/www/notes/notes_uwsgi.sock")
+    assert door.ask("/environment", "echo.test") == (200, "known to echo alone")
+    host.check_output(f"flask-app notes mv {socket} {socket}.own")
+    try:
+        host.check_output(f"flask-app notes ln -s /var/www/echo/echo_uwsgi.sock {socket}")
+        assert door.ask("/environment", "notes.example.com")[0] == 403
+    finally:
+        host.check_output(f"flask-app notes mv {socket}.own {socket}")
+    assert door.ask("/", "notes.example.com")[0] == 200
+
+
 def test_another_apps_processes_cannot_be_read(door, host):
     (worker, *_) = host.check_output("pgrep --uid echo uwsgi").split()
     assert door.attempt("read", f"/proc/{worker}/environ") in ("EACCES", "EPERM")
@@ -56,6 +69,18 @@ def test_another_apps_processes_cannot_be_read(door, host):
 )
 def test_an_apps_own_code_and_the_system_cannot_be_written(door, path):
     assert door.attempt("write", path) in ("EROFS", "EACCES")
+
+
+def test_an_apps_own_code_cannot_be_written_outside_of_the_sandbox_either(host):
+    for path in ("current/code/src/notes/__init__.py", "current/venv/new.py", "current/env", "new"):
+        writing = host.run(f"flask-app notes touch /var/www/notes/{path}")
+        assert "Permission denied" in writing.stderr, path
+
+
+def test_an_app_cannot_disturb_its_logs_folder(host):
+    """Its owner could make logrotate refuse, for every app."""
+    assert host.run("flask-app notes chmod 777 /var/log/uwsgi/notes").rc != 0
+    assert host.run("flask-app notes touch /var/log/uwsgi/notes/new").rc != 0
 
 
 def test_the_app_runs_as_its_own_user_without_any_capability(door, host):

@@ -17,7 +17,7 @@ TABLE = [
     ("/var/www/demoapp/run", "demoapp:www-data 2750"),
     ("/var/www/demoapp/demoapp_uwsgi.sock", "demoapp:www-data 660"),
     ("/etc/uwsgi/vassals/demoapp", "root:demoapp 750"),
-    ("/var/log/uwsgi/demoapp", "demoapp:adm 2750"),
+    ("/var/log/uwsgi/demoapp", "root:adm 751"),
     ("/var/log/uwsgi/demoapp/demoapp_uwsgi.log", "demoapp:adm 640"),
 ]
 

@@ -22,22 +22,28 @@ APP = {
 }
 
 
-def play(**changes):
-    """Run the apps' part of the site with a changed app; return exit status, output without wrapping, and the recaps."""
+def play(*flags, **changes):
+    """Run the apps' part of the site with a changed app; return exit status, output and the numbers of changes."""
     environment = {
         **os.environ,
         "ANSIBLE_COLLECTIONS_PATH": str(FOLDER / "collections"),
         "ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"),
         "ANSIBLE_NOCOLOR": "1",
     }
-    argv = ["ansible-playbook", "-i", "inventory", "emperor.flask.site", "--tags", "flask_app", "-e"]
-    done = subprocess.run(
-        [*argv, json.dumps({"flask_apps": [{**APP, **changes}]})],
-        cwd=FOLDER,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    variables = FOLDER / "variables.json"  # Ansible prints what stands in its arguments
+    variables.write_text(json.dumps({"flask_apps": [{**APP, **changes}]}))
+    argv = [
+        "ansible-playbook",
+        "-i",
+        "inventory",
+        "emperor.flask.site",
+        "--tags",
+        "flask_app",
+        *flags,
+        "-e",
+        f"@{variables}",
+    ]
+    done = subprocess.run(argv, cwd=FOLDER, env=environment, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr, re.findall(r"changed=(\d+)", done.stdout)
 
 
@@ -111,3 +117,11 @@ def test_changed_code_is_served_after_the_next_run():
     asked = "curl --silent -H 'Host: notes.example.com' http://127.0.0.1/new"
     assert on_each(asked) == ["new"] * len(hosts())
     assert set(play()[2]) == {"0"}
+
+
+def test_a_new_secret_is_served_and_stands_in_no_output():
+    status, output, changed = play("--diff", "-vvvv", secrets={"NOTES_ROTATED": "s3cret of today"})
+    assert (status, set(changed)) == (0, {"1"}), output
+    assert "s3cret" not in output
+    asked = "curl --silent -H 'Host: notes.example.com' http://127.0.0.1/environment/NOTES_ROTATED"
+    assert [bytes(json.loads(answer)) for answer in on_each(asked)] == [b"s3cret of today"] * len(hosts())

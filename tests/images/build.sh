@@ -1,5 +1,5 @@
 #!/bin/sh
-# Build the hosts the tests run on: tests/images/build.sh [debian-12 | ubuntu-24.04 | debian-13-as-ubuntu-24.04 ...]
+# Build the hosts the tests run on: tests/images/build.sh [debian-12 | debian-testing | ubuntu-24.04 | debian-13-as-ubuntu-24.04 ...]
 # A base comes from a container registry where one answers, otherwise (Debian only) from the package mirror
 # by way of mmdebstrap. Everything is tagged emperor-test/..., so no image of the user's is touched.
 set -eu
@@ -13,15 +13,17 @@ cp "$here/Dockerfile" "$context"
 
 exists() { docker image inspect "$1" >/dev/null 2>&1; }
 
-# bootstrap SUITE TAG
+# bootstrap SUITE TAG [mmdebstrap options]
 bootstrap() {
     command -v mmdebstrap >/dev/null || "$here/../../scripts/apt-install.sh" mmdebstrap debian-archive-keyring
-    echo "images: bootstrapping Debian $1 from its mirror"
+    suite=$1 target=$2
+    shift 2
+    echo "images: bootstrapping Debian $suite from its mirror"
     sudo=
     [ "$(id -u)" -eq 0 ] || sudo=sudo
     # By way of a file: `docker import` fed by a pipe that fails makes an empty image.
-    $sudo mmdebstrap --variant=minbase --quiet "$1" "$work/base.tar"
-    docker import "$work/base.tar" "$2" >/dev/null
+    $sudo mmdebstrap --variant=minbase --quiet "$@" "$suite" "$work/base.tar"
+    docker import "$work/base.tar" "$target" >/dev/null
     rm -f "$work/base.tar"
 }
 
@@ -37,6 +39,8 @@ base() {
     case $1 in
         debian-12) bootstrap bookworm "$tag" ;;
         debian-13) bootstrap trixie "$tag" ;;
+        # A mirror that is frozen for a while has an expired Release of testing; the option stays in the image.
+        debian-testing) bootstrap testing "$tag" --aptopt='Acquire::Check-Valid-Until "false"' ;;
         *)
             echo "images: $1 needs a container registry, and none answers for $stock" >&2
             return 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+PORT = "18080"  # DEMO_PORT: not README's 8080, which may be in use where this runs
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -29,6 +30,7 @@ def clone(tmp_path_factory):
 def typed(command, folder):
     """What a command prints; a failure shows it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    environment["DEMO_PORT"] = PORT
     environment["PATH"] = environment["PATH"].replace(f"{ROOT}/.venv/bin:", "")
     done = subprocess.run(
         command, shell=True, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -42,7 +44,7 @@ def test_the_demo_and_an_app_of_ones_own(clone):
     demo, own, clean = blocks("Try it", "sh")
     (apps,) = blocks("Try it", "yaml")
     typed(clean, clone)
-    assert "answers: Hello World!" in typed(demo, clone)
+    assert f"http://127.0.0.1:{PORT}/ answers: Hello World!" in typed(demo, clone)
     again = typed(demo, clone)
     assert "answers: Hello World!" in again
     assert re.search(r"emperor-demo +: .*changed=0 ", again)

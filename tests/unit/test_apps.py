@@ -14,7 +14,8 @@ HOST = {
     "pythons": {"/usr/bin/python3": "3.13", "/opt/python9": None},
     "accounts": {"root": "/root", "mail": "/var/mail", "www-data": "/var/www", "ours": "/var/www/ours"},
     "groups": ["root", "mail", "sudo"],
-    "folders": ["html", "ours"],
+    "folders": ["old", "ours"],
+    "sites": {"ours.conf": "/var/www/ours/ours_nginx.conf", "blog.conf": None},
 }
 
 
@@ -23,9 +24,9 @@ def app(**changes):
     return {"name": "shop", "module": "hello:app", "source": {"path": str(DEMOAPP)}, **changes}
 
 
-def mistakes(**changes):
+def mistakes(changes):
     """What is wrong with an app, in one text."""
-    return "\n".join(apps.prepare(app(**changes), Path("/inventory"))[1])
+    return "\n".join(apps.prepare({**app(), **changes}, Path("/inventory"))[1])
 
 
 def test_a_right_app_is_completed_and_converted():
@@ -47,13 +48,18 @@ def test_a_relative_source_starts_from_the_inventory():
         ({"server_name": ["a"]}, ["unknown key 'server_name'", "did you mean 'server_names'?"]),
         ({"health": {"pth": "/up"}}, ["unknown key 'health.pth'", "did you mean 'path'?"]),
         ({"source": {"path": ".", "url": "x"}}, ["unknown key 'source.url'", "The keys here are path"]),
-        ({"threads": "many"}, ["'threads'", "many", "int"]),
-        ({"server_names": {"a": 1}}, ["'server_names'", "list"]),
+        ({"threads": "many"}, ["threads is 'many'", "write a whole number"]),
+        ({"health": {"timeout": "soon"}}, ["health.timeout is 'soon'", "write a whole number"]),
+        ({"server_names": {"a": 1}}, ["server_names is {'a': 1}", "write a list"]),
+        ({"env": "nonsense"}, ["env is 'nonsense'", "write a dictionary"]),
         ({"module": None}, ["module"]),
         ({"name": "Shop"}, ["name 'Shop'", "small letter"]),
         ({"name": "shop.eu"}, ["name 'shop.eu'", "small letters, digits, '_' or '-'"]),
         ({"name": "s" * 33}, ["33 characters", "32", "shorten it"]),
         ({"name": "default"}, ["name 'default'", "choose another"]),
+        ({"source": {"path": ""}}, ["source.path is empty", "name the folder"]),
+        ({True: "x"}, ["unknown key 'True'", "quotes"]),
+        ({"processes": True}, ["processes is True", "number"]),
         ({"module": "hello world"}, ["module 'hello world'", "package.module:app"]),
         ({"server_names": ["a b"]}, ["server_names", "'a b'", "one host name per entry"]),
         ({"processes": 0}, ["processes is 0", "at least 1"]),
@@ -74,12 +80,13 @@ def test_a_relative_source_starts_from_the_inventory():
     ],
 )
 def test_a_mistake_is_named_with_its_remedy(changes, words):
-    text = mistakes(**changes)
+    text = mistakes(changes)
     assert [word for word in words if word not in text] == [], text
 
 
 def test_a_secret_stands_in_no_message():
-    assert "s3cret" not in mistakes(secrets={"KEY": "s3cret\0", "1": "s3cret"}, env={"KEY": "s3cret"})
+    assert "s3cret" not in mistakes({"secrets": {"KEY": "s3cret\0", "1": "s3cret"}, "env": {"KEY": "s3cret"}})
+    assert mistakes({"secrets": "s3cret"}) == "secrets is no such thing; write a dictionary, such as {key: value}"
 
 
 def test_defaults_are_merged_key_by_key_but_a_source_is_one_thing():
@@ -115,7 +122,8 @@ def test_different_apps_do_not_conflict():
         ("mail", ["name 'mail'", "account of the host's own", "/var/mail"]),
         ("www-data", ["name 'www-data'", "account of the host's own"]),
         ("sudo", ["name 'sudo'", "group of the host's own"]),
-        ("html", ["/var/www/html", "move it away"]),
+        ("old", ["/var/www/old", "move it away"]),
+        ("blog", ["/etc/nginx/conf.d/blog.conf", "move it away"]),
     ],
 )
 def test_a_name_that_belongs_to_the_host_is_refused(name, words):

@@ -1,5 +1,6 @@
 """The stores: once per content, complete or not there. (Owners and modes are the host tests' matter: only root can give them.)"""
 
+import dataclasses
 import json
 import os
 import sys
@@ -12,7 +13,17 @@ from ansible_collections.emperor.flask.plugins.module_utils.commands import Refu
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 
-RELEASE = store.Release("0123456789ab", "c0de", "5e5e", "export A='1'\n", "[uwsgi]\n", "server {}\n", {"schema": 1})
+RELEASE = store.Release(
+    "0123456789ab",
+    "c0de",
+    "5e5e",
+    [],
+    "export A='1'\n",
+    "[uwsgi]\n",
+    "server {}\n",
+    "/opt/uwsgi/bin/uwsgi",
+    {"schema": 1},
+)
 
 
 @pytest.fixture
@@ -69,18 +80,17 @@ def test_what_died_half_way_is_made_anew(layout, archive):
 
 def test_a_virtual_environment_is_complete_or_not_there(layout, archive, tmp_path):
     store.stage_code(layout, "c0de", archive, sys.executable)
-    environment = store.Environment("5e5e", sys.executable, ())
     os.mkdir(layout.venv("5e5e"))
-    assert store.stage_venv(layout, environment, "c0de")
+    assert store.stage_venv(layout, RELEASE, sys.executable)
     assert (Path(layout.venv("5e5e")) / "bin/python").exists()
-    assert not store.stage_venv(layout, environment, "c0de")
+    assert not store.stage_venv(layout, RELEASE, sys.executable)
 
 
 def test_packages_that_cannot_be_had_leave_nothing_and_are_named(layout, archive):
     store.stage_code(layout, "c0de", archive, sys.executable)
-    environment = store.Environment("5e5e", sys.executable, ("no-such-requirements.txt",))
+    release = dataclasses.replace(RELEASE, requirements=["no-such-requirements.txt"])
     with pytest.raises(Refusal, match=r"cannot be made with no-such-requirements.txt"):
-        store.stage_venv(layout, environment, "c0de")
+        store.stage_venv(layout, release, sys.executable)
     assert not os.path.exists(layout.venv("5e5e"))
 
 

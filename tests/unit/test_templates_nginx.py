@@ -139,6 +139,8 @@ server {
 
     # They hold for every location that has no uwsgi_param of its own.
     include /etc/nginx/emperor_uwsgi_params;
+    # The vassal answers 403 to requests for another app.
+    uwsgi_param EMPEROR_APP shop;
     uwsgi_connect_timeout 5s;
     # uWSGI gives a request up first, so the log says which one.
     uwsgi_read_timeout 25s;

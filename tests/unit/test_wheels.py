@@ -64,7 +64,7 @@ def test_whatever_happens_to_the_cache_only_a_wheel_that_was_kept_whole_is_read(
                 (place.folder / FILE).write_bytes(content)
             elif event == "tear" and (place.folder / "manifest.json").exists():
                 whole = (place.folder / "manifest.json").read_bytes()
-                (place.folder / "manifest.json").write_bytes(whole[: len(content) % len(whole)])
+                (place.folder / "manifest.json").write_bytes(whole[: len(content) % (len(whole) + 1)])
             try:
                 found = place.read()
             except Refusal:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import testinfra
 
-HOSTS = ("w-debian-12", "w-debian-13-one", "w-debian-13-two")
+HOSTS = ("emperor-build-debian-12", "emperor-build-debian-13-one", "emperor-build-debian-13-two")
 COMPILER = ("gcc", "libc6-dev", "libpcre2-dev", "python3-dev", "libpython3-dev")
 SERVE = """
 printf '%s\\n' 'def application(environ, respond):' '    respond("200 OK", [])' '    return [b"served"]' > /root/wheel.py

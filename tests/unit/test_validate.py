@@ -1,0 +1,57 @@
+"""The action emperor.flask.validate in a real play; what it refuses here, it refuses before it asks the host anything."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+APP = {"name": "shop", "module": "hello:app", "source": {"path": str(ROOT / "examples/demoapp")}}
+PLAY = [{"hosts": "localhost", "gather_facts": False, "tasks": [{"emperor.flask.validate": {}}]}]
+
+
+def validate(tmp_path, **variables):
+    """The output of a play that validates these variables, without Ansible's line breaks."""
+    (tmp_path / "play.yml").write_text(json.dumps(PLAY))
+    (tmp_path / "variables.yml").write_text(json.dumps(variables))
+    argv = [
+        "ansible-playbook",
+        "-i",
+        "localhost,",
+        "-c",
+        "local",
+        str(tmp_path / "play.yml"),
+        "-e",
+        f"@{tmp_path}/variables.yml",
+    ]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "COLUMNS": "1000"}
+    done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True)
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+def test_every_mistake_is_reported_at_once(tmp_path):
+    status, output = validate(tmp_path, flask_apps=[APP, {**APP, "thread": 1}], nginx_greeting="perhaps")
+    assert status != 0
+    assert "app 'shop': unknown key 'thread': did you mean 'threads'?" in output
+    assert "nginx_greeting is 'perhaps'; write true or false" in output
+
+
+def test_the_greeting_page_and_an_app_cannot_both_be_the_default_server(tmp_path):
+    status, output = validate(tmp_path, flask_apps=[APP], nginx_greeting=True)
+    assert status != 0
+    assert "app 'shop': server_names is empty" in output
+    assert "set nginx_greeting to false" in output
+
+
+def test_two_apps_of_one_name_are_refused(tmp_path):
+    assert "name 'shop' is used by 2 apps" in validate(tmp_path, flask_apps=[APP, APP])[1]
+
+
+def test_a_variable_that_is_not_defined_is_named_with_its_app(tmp_path):
+    apps = [{**APP, "secrets": {"KEY": "{{ vault_shop_key }}"}}]
+    assert "app 'shop': 'vault_shop_key' is undefined" in validate(tmp_path, flask_apps=apps)[1]
+
+
+def test_a_variable_that_nearly_is_one_of_ours_is_warned_about(tmp_path):
+    output = validate(tmp_path, flask_app_default={}, flask_apps=[APP, APP])[1]
+    assert "'flask_app_default' is no variable of emperor.flask.flask_app; did you mean 'flask_app_defaults'?" in output
