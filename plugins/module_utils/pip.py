@@ -24,6 +24,7 @@ INDEX = "https://pypi.org/simple"
 GAVE_UP = re.compile(r"Retry\(total=0|Max retries exceeded")
 NO_ANSWER = re.compile(r"connection broken by '(.*)'|Max retries exceeded .*Caused by (.*)\)")
 NO_ANSWER_FROM = re.compile(r"(?:host=|resolve |Connection to )'?([\w.-]+)")
+REMEDY = "Correct prerequisites_package_index, prerequisites_proxy or prerequisites_ca_certificate, or mend what does not answer."
 
 
 def pip(python: str, *arguments: str, folder: str, user: str | None = None, cwd: str | None = None) -> str:
@@ -46,7 +47,7 @@ def pip(python: str, *arguments: str, folder: str, user: str | None = None, cwd:
             if reason is None:
                 raise
             raise Refusal(
-                f"{index_named(error.output)} did not answer within {time.monotonic() - started:.0f} seconds: {reason}"
+                f"{index_named(error.output)} did not answer within {time.monotonic() - started:.0f} seconds: {reason}\n{REMEDY}"
             ) from error
 
 
@@ -65,7 +66,7 @@ def _environment(folder: str, user: str | None) -> Iterator[dict[str, str]]:
         environment["PIP_CONFIG_FILE"] = settings
     proxy = Snapshot.take(os.path.join(FOLDER, "proxy")).content
     if proxy:
-        environment.update(dict.fromkeys(("http_proxy", "https_proxy"), proxy.decode().strip()))
+        environment.update(line.split("=", 1) for line in proxy.decode().splitlines())
     credentials = Snapshot.take(os.path.join(FOLDER, "netrc")).content
     copy = os.path.join(folder, ".netrc")
     if credentials:
