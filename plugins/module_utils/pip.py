@@ -12,13 +12,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 
-from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access, Snapshot, remove, replace_file
 
 FOLDER = "/etc/emperor-flask"
+TEMPORARY = "/var/tmp"  # /tmp is often mounted noexec, and a build executes what it has compiled
 RETRIES = "2"  # pip's default, 5, lets an index that does not answer take two minutes
 INDEX = "https://pypi.org/simple"
 GAVE_UP = re.compile(r"Retry\(total=0|Max retries exceeded")
@@ -58,7 +60,7 @@ def _environment(folder: str, user: str | None) -> Iterator[dict[str, str]]:
         "PIP_RETRIES": RETRIES,
         **os.environ,
         "HOME": folder,
-        "TMPDIR": "/var/tmp",  # /tmp is often mounted noexec, and a build executes what it has compiled
+        "TMPDIR": TEMPORARY,
         "LC_ALL": "C.UTF-8",
     }
     settings = os.path.join(FOLDER, "pip.conf")
@@ -84,6 +86,15 @@ def unanswered(output: str) -> str | None:
         return None
     found = [match.group(1) or match.group(2) for match in NO_ANSWER.finditer(output)]
     return found[-1] if found else None
+
+
+def reason(output: str, folder: str) -> str:
+    """The last lines of a pip or build that failed; where a disk is full, with the space that is left in ``folder`` and beside."""
+    text = tail(output)
+    if "No space left on device" not in output:
+        return text
+    left = [f"{shutil.disk_usage(place).free // 2**20} MB in {place}" for place in (folder, TEMPORARY)]
+    return f"{text}\nA disk is full: there are {' and '.join(left)} left; make room and run again."
 
 
 def index_named(output: str) -> str:

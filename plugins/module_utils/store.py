@@ -13,10 +13,10 @@ import shutil
 import tarfile
 from dataclasses import dataclass
 
-from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, succeeds, tail
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, succeeds
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access, replace_file
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
-from ansible_collections.emperor.flask.plugins.module_utils.pip import pip
+from ansible_collections.emperor.flask.plugins.module_utils.pip import pip, reason
 
 UNCHECKED = ["--invalidation-mode", "unchecked-hash"]  # a store never changes, so Python need not look whether it did
 COMPLETE = "emperor-complete"  # stands in a virtual environment that was finished: it cannot be renamed into place
@@ -86,7 +86,8 @@ def stage_venv(layout: Layout, release: Release, python: str) -> bool:
     except CommandFailed as error:
         shutil.rmtree(path, ignore_errors=True)
         source = f" with {', '.join(release.requirements)}" if files else ""
-        raise Refusal(f"the virtual environment cannot be made{source}:\n{tail(error.output)}") from error
+        said = reason(error.output, layout.home)
+        raise Refusal(f"the virtual environment cannot be made{source}:\n{said}") from error
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise

@@ -19,10 +19,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run
 from ansible_collections.emperor.flask.plugins.module_utils.files import replace_link
 from ansible_collections.emperor.flask.plugins.module_utils.host import python_version, system
-from ansible_collections.emperor.flask.plugins.module_utils.pip import pip
+from ansible_collections.emperor.flask.plugins.module_utils.pip import pip, reason
 
 COMPLETE = ".complete"
 CURRENT = "current"
@@ -95,7 +95,7 @@ class Build:
         try:
             yield
         except CommandFailed as error:
-            raise Refusal(f"{what}:\n{tail(error.output)}") from error
+            raise Refusal(f"{what}:\n{reason(error.output, self.root)}") from error
 
     @contextlib.contextmanager
     def _made(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ SILENT = """Err:1 https://mirror.example.com/debian bookworm InRelease
   Could not wait for server fd - select (11: Resource temporarily unavailable)
 Reading package lists...
 E: Failed to fetch https://mirror.example.com/debian/dists/bookworm/InRelease  Could not wait for server fd - select (11: Resource temporarily unavailable)
-E: Failed to fetch https://mirror.example.com/debian/dists/bookworm-updates/InRelease  Could not wait for server fd - select (11: Resource temporarily unavailable)
+E: Failed to fetch https://mirror.example.com/debian/dists/bookworm-updates/InRelease  Could not wait for server fd
 E: Some index files failed to download. They have been ignored, or old ones used instead."""
 PROXY = """E: Failed to fetch http://deb.debian.org/debian/dists/bookworm/InRelease  Could not connect to proxy.example.com:8888 (172.19.0.2).
 E: Failed to fetch http://deb.debian.org/debian/dists/bookworm-updates/InRelease  Unable to connect to proxy.example.com:8888:"""

@@ -48,3 +48,20 @@ def test_credentials_are_lent_as_a_file_and_taken_back(monkeypatch, tmp_path):
     assert "secret" in seen["netrc"]
     assert "secret" not in str(seen["argv"])
     assert list((tmp_path / "venv").iterdir()) == []
+
+
+def test_where_a_disk_is_full_it_is_said_how_much_is_left(tmp_path):
+    assert pip.reason("no such package", str(tmp_path)) == "no such package"
+    said = pip.reason("ERROR: OSError: [Errno 28] No space left on device", str(tmp_path))
+    assert f" MB in {tmp_path} and " in said
+    assert "MB in /var/tmp left; make room" in said
+
+
+def test_the_proxy_is_told_by_the_environment(monkeypatch, tmp_path):
+    (tmp_path / "proxy").write_text("http_proxy=http://me:p=1@proxy\nhttps_proxy=http://me:p=1@proxy\nno_proxy=a,b\n")
+    monkeypatch.setattr(pip, "FOLDER", str(tmp_path))
+    seen = {}
+    monkeypatch.setattr(pip, "run", lambda argv, env, **_options: seen.update(env))
+    pip.pip("python3", "install", "flask", folder=str(tmp_path))
+    assert (seen["http_proxy"], seen["https_proxy"]) == ("http://me:p=1@proxy",) * 2
+    assert seen["no_proxy"] == "a,b"
