@@ -12,7 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.emperor.flask.plugins.plugin_utils import apps, hosts, signing_keys, spec
+from ansible_collections.emperor.flask.plugins.plugin_utils import apps, hosts, signing_keys, spec, walls
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory, without_secrets
 
 ROLES = ("prerequisites", "nginx", "uwsgi_emperor", "flask_app")
@@ -49,6 +49,8 @@ class ActionModule(ActionBase):
         given = {name: self._inventory.value(name) for name in schema if name in self._vars and name not in APPS}
         for mistake in spec.check(schema, given)[1]:
             yield f"{mistake}; correct it in the inventory"
+        if role == "prerequisites":
+            yield from walls.mistakes(given)
         prefix = "flask_app" if role == "flask_app" else f"{role}_"
         for name in self._vars:
             if name.startswith(prefix) and name not in schema:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, run
 from ansible_collections.emperor.flask.plugins.module_utils.files import link_target
+from ansible_collections.emperor.flask.plugins.module_utils.transaction import applied
 
 VERSION_OF = "import sys; print('%d.%d' % sys.version_info[:2])"
 UWSGI_ROOT = "/opt/uwsgi"
@@ -53,6 +54,7 @@ def facts(pythons: list[str]) -> dict[str, object]:
         else {},
         "nginx_keys": digest(NGINX_KEYS),
         "port_80": listener(80),
+        "sets": applied(),
     }
 
 

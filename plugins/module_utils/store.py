@@ -15,10 +15,11 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, succeeds, tail
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, succeeds
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access, replace_file
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.packages import Packages
+from ansible_collections.emperor.flask.plugins.module_utils.pip import pip, reason
 
 UNCHECKED = ["--invalidation-mode", "unchecked-hash"]  # a store never changes, so Python need not look whether it did
 COMPLETE = "emperor-complete"  # stands in a virtual environment that was finished: it cannot be renamed into place
@@ -84,25 +85,19 @@ def stage_venv(layout: Layout, release: Release, python: str) -> bool:
     for name, text in packages.texts.items():  # while the folder is root's: nobody can put a link in a file's place
         replace_file(os.path.join(path, name), text.encode(), Access(0o644))
     Access(0o700, layout.name, layout.name).apply(path)
-    settings = {
-        **os.environ,
-        "HOME": path,
-        "TMPDIR": "/var/tmp",
-        "PIP_NO_CACHE_DIR": "1",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    }
-    pip = [os.path.join(path, "bin", "python"), "-m", "pip", "install", "--no-input", "--quiet"]
+    interpreter = os.path.join(path, "bin", "python")
     try:
-        run([python, "-m", "venv", path], env=settings, user=layout.name, cwd="/")
+        run([python, "-m", "venv", path], env={**os.environ, "HOME": path}, user=layout.name, cwd="/")
         with _code_for(packages, layout, release) as code:
             for arguments in packages.arguments(path):
-                run([*pip, *arguments], env=settings, user=layout.name, cwd=code)
+                pip(interpreter, "install", *arguments, folder=path, user=layout.name, cwd=code)
         give_to_root(path)
         replace_file(os.path.join(path, COMPLETE), b"", Access(0o644))
     except CommandFailed as error:
         shutil.rmtree(path, ignore_errors=True)
         source = f" with {packages.origin}" if packages.installs else ""
-        raise Refusal(f"the virtual environment cannot be made{source}:\n{tail(error.output)}") from error
+        said = reason(error.output, layout.home)
+        raise Refusal(f"the virtual environment cannot be made{source}:\n{said}") from error
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise

@@ -19,11 +19,13 @@ from ansible_collections.emperor.flask.plugins.module_utils.files import (
     Access,
     Snapshot,
     ensure_directory,
+    names_in,
     remove,
     replace_file,
 )
 
 STATE = "/var/lib/emperor-flask"
+ASIDE = ".emperor-flask.disabled"  # apt overlooks files of this suffix without a word (Dir::Ignore-Files-Silently)
 UNITS = "/etc/systemd/system/"
 SCHEMA = 1
 
@@ -46,11 +48,12 @@ class File:
 
 @dataclass
 class Record:
-    """What a set owns on this host, and whether its service still has to reload."""
+    """What a set owns on this host and has put aside, and whether its service still has to reload."""
 
     path: str
     owned: list[str] = field(default_factory=list)
     pending: bool = False
+    aside: list[str] = field(default_factory=list)
 
     @classmethod
     def load(cls, name: str, state: str = STATE) -> Record:
@@ -60,24 +63,35 @@ class Record:
         if content is None:
             return cls(path)
         data = json.loads(content)
-        return cls(path, data["owned"], data["pending"])
+        return cls(path, data["owned"], data["pending"], data.get("aside", []))
 
-    def save(self, owned: list[str], pending: bool) -> None:
+    def save(self, owned: list[str], pending: bool, aside: list[str]) -> None:
         """Write the record to disk, before or after the files it speaks of."""
-        self.owned, self.pending = sorted(owned), pending
+        self.owned, self.pending, self.aside = sorted(owned), pending, sorted(aside)
         os.makedirs(os.path.dirname(self.path), 0o755, exist_ok=True)
-        text = json.dumps({"schema": SCHEMA, "owned": self.owned, "pending": pending}, indent=2)
-        replace_file(self.path, text.encode(), Access(0o644))
+        data = {"schema": SCHEMA, "owned": self.owned, "pending": pending, "aside": self.aside}
+        replace_file(self.path, json.dumps(data, indent=2).encode(), Access(0o644))
+
+
+def applied(state: str = STATE) -> list[str]:
+    """Names of the sets that own files of this host or have put some aside."""
+    names = [os.path.splitext(name)[0] for name in names_in(state) if name.endswith(".json")]
+    records = {name: Record.load(name, state) for name in names}
+    return [name for name, record in records.items() if record.owned or record.aside or record.pending]
 
 
 @dataclass
 class Transaction:
-    """Everything a set wants of the host. ``plan`` only looks; ``apply`` changes, checks, reloads or puts back."""
+    """Everything a set wants of the host: made, it has only looked; ``apply`` changes, checks, reloads or puts back.
+
+    What is listed in ``aside`` stands under another name for as long as it is listed.
+    """
 
     record: Record
     files: list[File]
     directories: dict[str, Access] = field(default_factory=dict)
     absent: list[str] = field(default_factory=list)
+    aside: list[str] = field(default_factory=list)
     check: list[str] = field(default_factory=list)
     service: str | None = None
 
@@ -88,14 +102,19 @@ class Transaction:
         self.written = [file for file in self.files if file.differs()]
         listed = {file.path for file in self.files}
         dropped = [path for path in self.record.owned if path not in listed]
-        self.removed = [path for path in [*self.absent, *dropped] if os.path.lexists(path)]
+        returning = [path for path in self.record.aside if path not in self.aside and os.path.lexists(path + ASIDE)]
+        # Where a file has come into the place of one that was put aside, it is the newer one and stays.
+        outdated = [path + ASIDE for path in returning if os.path.lexists(path)]
+        self.removed = [path for path in [*self.absent, *dropped, *outdated] if os.path.lexists(path)]
+        self.moved = [(path, path + ASIDE) for path in self.aside if os.path.lexists(path)]
+        self.moved += [(path + ASIDE, path) for path in returning if not os.path.lexists(path)]
         self.idle = bool(self.service) and not systemd.is_ready(self.service)
         self.reloading = self.served = False
 
     @property
     def changed(self) -> bool:
         """Tell whether ``apply`` has anything to do."""
-        return bool(self.missing or self.written or self.removed or self.idle or self.record.pending)
+        return bool(self.missing or self.written or self.removed or self.moved or self.idle or self.record.pending)
 
     def diff(self) -> list[dict[str, str]]:
         """The changes as Ansible's diff shows them."""
@@ -104,17 +123,22 @@ class Transaction:
         ]
         for file in self.written:
             shown.append(_diff(file.path, Snapshot.take(file.path), file.content.decode(), file.sensitive))
-        return shown + [_diff(path, Snapshot.take(path), "") for path in self.removed]
+        shown += [_diff(path, Snapshot.take(path), "") for path in self.removed]
+        return shown + [
+            {"before_header": old, "after_header": new, "before": f"{old}\n", "after": f"{new}\n"}
+            for old, new in self.moved
+        ]
 
     def apply(self) -> None:
         """Bring the host to the set's state and run its check; on any failure put everything back and raise Refusal."""
-        paths = [file.path for file in self.written] + self.removed
+        paths = [file.path for file in self.written] + self.removed + [path for pair in self.moved for path in pair]
         before = {path: Snapshot.take(path) for path in paths}
-        owned, pending = list(self.record.owned), self.record.pending
-        listed = sorted(file.path for file in self.files)
-        self.reloading = pending or bool(self.removed) or any(file.reload for file in self.written)
-        if paths or listed != owned:
-            self.record.save([*{*listed, *owned}], pending=self.reloading)
+        record = self.record
+        owned, pending, aside = list(record.owned), record.pending, list(record.aside)
+        listed, hidden = sorted(file.path for file in self.files), sorted(self.aside)
+        self.reloading = pending or bool(self.removed or self.moved) or any(file.reload for file in self.written)
+        if paths or (listed, hidden) != (owned, aside):
+            record.save([*{*listed, *owned}], self.reloading, [*{*hidden, *aside}])
         try:
             self._write()
             self.test()
@@ -123,10 +147,10 @@ class Transaction:
             for path, snapshot in before.items():
                 snapshot.restore(path)
             self._serve_as_before()
-            self.record.save(owned, pending)
+            record.save(owned, pending, aside)
             raise
-        if self.record.pending or listed != self.record.owned:
-            self.record.save(listed, pending=False)
+        if record.pending or (listed, hidden) != (record.owned, record.aside):
+            record.save(listed, False, hidden)
 
     def test(self) -> None:
         """Run the set's check command; raise Refusal with what it printed."""
@@ -144,6 +168,8 @@ class Transaction:
             replace_file(file.path, file.content, file.access)
         for path in self.removed:
             remove(path)
+        for old, new in self.moved:
+            os.rename(old, new)
 
     def _serve(self) -> None:
         if self._touches_units():

@@ -47,7 +47,7 @@ def test_two_releases_at_once_do_not_mix(shop):
 
 def test_a_host_that_restarts_while_staging_comes_back_on_the_old_release(shop, restart):
     before = live(HOSTS[0])
-    (shop.folder / "requirements.txt").write_text("Flask==3.1.3\nitsdangerous==2.1.2\n")
+    (shop.folder / "requirements.txt").write_text("Flask==3.1.3\nclick==8.1.8\n")
     process = shop.start("deploy")
     deadline = time.monotonic() + 30
     while on(HOSTS[0], "ls /var/www/shop/venvs | wc -l").strip() == "1":

@@ -155,7 +155,7 @@ def test_a_run_that_died_while_installing_is_finished_by_the_next(apt, tmp_path,
     apt.has, apt.offers = {"nginx": ORGS_NEXT}, [ORGS_NEXT]
     applied(apt, from_nginx_org(tmp_path, content=b"mainline"))
     dying = from_nginx_org(tmp_path)
-    dying.record.save([str(tmp_path / "nginx-org.sources")], pending=True)
+    dying.record.save([str(tmp_path / "nginx-org.sources")], pending=True, aside=[])
     (tmp_path / "nginx-org.sources").write_bytes(b"stable")
     apt.offers = [ORGS]
     assert applied(apt, from_nginx_org(tmp_path)) == ORGS

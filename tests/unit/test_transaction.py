@@ -155,13 +155,49 @@ def test_a_stopped_service_is_started(tmp_path, systemd, save):
     assert systemd.calls[-1] == "enable_now"
 
 
+def test_what_is_put_aside_comes_back_as_it_was(tmp_path, systemd, save):
+    distributions, missing = tmp_path / "debian.sources", tmp_path / "ubuntu.sources"
+    distributions.write_bytes(b"URIs: http://deb.debian.org")
+    before = os.stat(distributions)
+    aside = [str(distributions), str(missing)]
+    make(tmp_path, {"ours": b"1"}, aside=aside).apply()
+    assert read(tmp_path) == {"ours": b"1", f"debian.sources{module.ASIDE}": b"URIs: http://deb.debian.org"}
+    assert module.applied(str(tmp_path / "state")) == ["set"]
+    assert not make(tmp_path, {"ours": b"1"}, aside=aside).changed
+    back = make(tmp_path, {})
+    assert [part["after"] for part in back.diff()] == ["", f"{distributions}\n"]
+    back.apply()
+    assert read(tmp_path) == {"debian.sources": b"URIs: http://deb.debian.org"}
+    after = os.stat(distributions)
+    assert (after.st_ino, after.st_mtime_ns, after.st_mode) == (before.st_ino, before.st_mtime_ns, before.st_mode)
+    assert not make(tmp_path, {}).changed
+    assert module.applied(str(tmp_path / "state")) == []
+
+
+def test_a_file_that_came_into_the_place_of_one_put_aside_is_the_one_that_stays(tmp_path, systemd, save):
+    place = tmp_path / "debian.sources"
+    place.write_bytes(b"old")
+    make(tmp_path, {}, aside=[str(place)]).apply()
+    place.write_bytes(b"new, of an upgraded package")
+    make(tmp_path, {}).apply()
+    assert read(tmp_path) == {"debian.sources": b"new, of an upgraded package"}
+
+
 NAMES = st.dictionaries(st.sampled_from("abcdef"), st.binary(max_size=8), max_size=6)
 
 
 @settings(max_examples=60, deadline=None)
-@given(before=NAMES, after=NAMES, point=st.integers(0, 20))
-def test_whatever_fails_the_folder_is_as_before_or_as_asked_for(tmp_path_factory, before, after, point):
+@given(before=NAMES, after=NAMES, aside=st.sampled_from(["none", "before", "after", "both"]), point=st.integers(0, 20))
+def test_whatever_fails_the_folder_is_as_before_or_as_asked_for(tmp_path_factory, before, after, aside, point):
     tmp_path = tmp_path_factory.mktemp("set")
+    (tmp_path / "foreign").write_bytes(b"foreign")
+
+    def apart(moment):
+        return [str(tmp_path / "foreign")] if aside in (moment, "both") else []
+
+    def whole(files, moment):
+        return {**files, f"foreign{module.ASIDE}" if apart(moment) else "foreign": b"foreign"}
+
     steps = iter(range(100))
 
     def perhaps(real):
@@ -174,8 +210,8 @@ def test_whatever_fails_the_folder_is_as_before_or_as_asked_for(tmp_path_factory
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "Access", lambda mode: Access(mode, ME.owner, ME.group))
-        make(tmp_path, before).apply()
-        change = make(tmp_path, after)
+        make(tmp_path, before, aside=apart("before")).apply()
+        change = make(tmp_path, after, aside=apart("after"))
         with pytest.MonkeyPatch.context() as failing:
             failing.setattr(module, "replace_file", perhaps(module.replace_file))
             failing.setattr(module, "remove", perhaps(module.remove))
@@ -183,11 +219,11 @@ def test_whatever_fails_the_folder_is_as_before_or_as_asked_for(tmp_path_factory
             try:
                 change.apply()
             except OSError:
-                assert read(tmp_path) in (before, after)
+                assert read(tmp_path) in (whole(before, "before"), whole(after, "after"))
             else:
-                assert read(tmp_path) == after
-        make(tmp_path, after).apply()
-        assert read(tmp_path) == after
+                assert read(tmp_path) == whole(after, "after")
+        make(tmp_path, after, aside=apart("after")).apply()
+        assert read(tmp_path) == whole(after, "after")
 
 
 def test_a_link_in_the_place_of_a_file_is_put_back_as_a_link(tmp_path):
