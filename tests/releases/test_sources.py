@@ -62,13 +62,14 @@ def git(folder, *arguments):
 @pytest.fixture
 def repository(tmp_path):
     """The tutorial's app in git, tagged; and a change on the main branch after it."""
-    folder = shutil.copytree(ROOT / "examples/demoapp", tmp_path / "repository")
+    folder = Path(shutil.copytree(ROOT / "examples/demoapp", tmp_path / "repository"))
+    module = folder / "hello.py"
+    module.write_text(module.read_text().replace("Hello World!", "Hello tag!"))
     git(folder, "init", "--quiet", "--initial-branch", "main")
     git(folder, "add", ".")
     git(folder, "commit", "--quiet", "--message", "first")
     git(folder, "tag", "v1.0")
-    module = folder / "hello.py"
-    module.write_text(module.read_text().replace("Hello World!", "Hello git!"))
+    module.write_text(module.read_text().replace("Hello tag!", "Hello git!"))
     git(folder, "commit", "--quiet", "--all", "--message", "second")
     return folder
 
@@ -90,7 +91,7 @@ def test_a_branch_a_tag_and_a_commit_of_a_repository(host, tmp_path, repository)
     assert "packages: requirements.txt" in output
     assert answer(host) == "Hello git!"
     release(tmp_path, source={"git": str(repository), "version": "v1.0"}, **app)
-    assert answer(host) == "Hello World!"
+    assert answer(host) == "Hello tag!"
     tagged = git(repository, "rev-parse", "v1.0")
     assert origin(host)["source"] == {"git": str(repository), "version": "v1.0", "commit": tagged}
     # The same code under another name is the same release.
