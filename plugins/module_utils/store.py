@@ -82,11 +82,11 @@ def stage_venv(layout: Layout, release: Release, python: str) -> bool:
         return False
     shutil.rmtree(path, ignore_errors=True)
     os.mkdir(path)
-    for name, text in packages.texts.items():  # while the folder is root's: nobody can put a link in a file's place
-        replace_file(os.path.join(path, name), text.encode(), Access(0o644))
-    Access(0o700, layout.name, layout.name).apply(path)
     interpreter = os.path.join(path, "bin", "python")
     try:
+        for name, text in packages.texts.items():  # while the folder is root's: nobody can put a link in a file's place
+            replace_file(os.path.join(path, name), text.encode(), Access(0o644))
+        Access(0o700, layout.name, layout.name).apply(path)
         run([python, "-m", "venv", path], env={**os.environ, "HOME": path}, user=layout.name, cwd="/")
         with _code_for(packages, layout, release) as code:
             for arguments in packages.arguments(path):

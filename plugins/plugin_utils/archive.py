@@ -32,8 +32,8 @@ def unpacked(location: str, checksum: str | None, cache: Cache) -> tuple[str, Pa
     wanted = CHECKSUM.fullmatch(checksum).group(1) if checksum else None
     if not is_url(location):
         return _unpack(Path(location), location, wanted, cache)
-    if wanted and (cache.folder / "trees" / wanted).is_dir():
-        return wanted, cache.tree(wanted, lambda _: None)
+    if wanted and (known := cache.known_tree(wanted)):
+        return wanted, known
     with tempfile.TemporaryDirectory(prefix="emperor-") as scratch:
         file = Path(scratch, "archive")
         _download(location, file)

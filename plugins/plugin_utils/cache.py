@@ -41,13 +41,20 @@ class Cache:
         """The user's cache. Ansible makes its local temporary folder once a run, for all hosts' processes, and removes it."""
         return cls(default_cache(), Path(constants.DEFAULT_LOCAL_TMP, "emperor.flask"))
 
+    def known_tree(self, key: str) -> Path | None:
+        """The folder of this key, if there is one; that it was asked for keeps it another month."""
+        place = self.folder / "trees" / key
+        with self._usable(), contextlib.suppress(FileNotFoundError):
+            os.utime(place)
+            return place
+        return None
+
     def tree(self, key: str, fill: Callable[[Path], None]) -> Path:
         """The folder of this key; made by ``fill`` unless it is there. It appears complete or not at all."""
+        if known := self.known_tree(key):
+            return known
         place = self.folder / "trees" / key
         with self._usable():
-            with contextlib.suppress(FileNotFoundError):
-                os.utime(place)
-                return place
             self._make(place.parent)
             with tempfile.TemporaryDirectory(prefix=".new-", dir=place.parent) as scratch:
                 folder = Path(scratch, "tree")

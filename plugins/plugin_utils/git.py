@@ -44,8 +44,8 @@ def checkout(url: str, version: str | None, cache: Cache) -> tuple[str, Path]:
     """The commit that a branch, tag or commit means (unset, the default branch), and a folder with its files."""
     remembered = f"git-{hashlib.sha256(f'{url} {version}'.encode()).hexdigest()}"
     commit = version if COMMIT.fullmatch(version or "") else cache.remembered(remembered)
-    if commit and (cache.folder / "trees" / commit).is_dir():
-        return commit, cache.tree(commit, lambda _: None)
+    if commit and (known := cache.known_tree(commit)):
+        return commit, known
     if not shutil.which("git"):
         raise Refusal("source.git is fetched by git; install git on the controller")
     name = f"{Path(public(url)).stem}-{hashlib.sha256(public(url).encode()).hexdigest()[:12]}"

@@ -66,6 +66,8 @@ def mistakes(source: Source, named: list[str] | None) -> Iterator[str]:
             yield f"requirements has '{name}', but there is no {file}; correct the name or add the file"
         elif name != PROJECT and posixpath.normpath(name) not in source.files:
             yield f"requirements has '{name}', but git ignores {file}, so it stays behind; let git have it"
+        elif posixpath.basename(name) in (UV, PYPROJECT) and posixpath.dirname(posixpath.normpath(name)):
+            yield f"requirements has '{name}', which is only understood at the top of the source; make {file.parent} the source"
     files = [name for name in named or [] if name != PROJECT]
     alone = [name for name in files if name in (UV, PYPROJECT) or PYLOCK.fullmatch(posixpath.basename(name))]
     if alone and len(files) > 1:

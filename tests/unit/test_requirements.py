@@ -320,6 +320,10 @@ def test_a_pylock_that_cannot_be_read(folder, text, words):
 def test_what_an_app_names_must_be_in_the_source(locked):
     assert "'no.txt', but there is no" in mistakes(locked, "no.txt")
     assert "'../../x', which is outside of" in mistakes(locked, "../../x")
+    shutil.copytree(LOCKED, locked / "part")
+    assert f"'part/uv.lock', which is only understood at the top of the source; make {locked}/part" in mistakes(
+        locked, "part/uv.lock"
+    )
     (locked / "requirements.txt").write_text("flask\n")
     assert "but uv.lock says everything; keep one" in mistakes(locked, "requirements.txt", "uv.lock")
 
