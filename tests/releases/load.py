@@ -2,7 +2,8 @@
 
 200 requests a second over 12 kept-alive connections, and 4 clients that always have a request of 3 seconds in flight. A right
 answer has status 200 and begins with "shop ". An idle kept-alive connection that the server closes is counted apart: nothing was
-answered on it, so the request is sent again on a new one, as browsers do.
+answered on it, so the request is sent again on a new one, as browsers do. The longest silence is that between two right answers to
+quick requests, or before the first or after the last: an app that does not come back is silent to the end.
 """
 
 import http.client
@@ -15,12 +16,13 @@ import threading
 import time
 
 RATE, CONNECTIONS, SLOW = 200, 12, 4
+SECONDS = 3  # that /slow takes
 NAME = sys.argv[1]
 
 lock = threading.Lock()
 over = threading.Event()
 counted = {"requests": 0, "slow": 0, "closed_idle": 0, "failed": [], "versions": {}}
-answers = []  # monotonic times at which a quick request was answered
+answers = [time.monotonic()]  # when quick requests were answered rightly, after the time of the beginning
 
 
 class Client:
@@ -65,7 +67,7 @@ class Client:
         now = time.monotonic()
         with lock:
             counted["slow" if self.path == "/slow" else "requests"] += 1
-            if self.path != "/slow":
+            if self.path != "/slow" and not problem:
                 answers.append(now)
             if problem:
                 counted["failed"].append(f"{time.strftime('%H:%M:%S')} {self.path}: {problem}")
@@ -83,7 +85,9 @@ def paced(index):
 def always():
     client = Client("/slow")
     while not over.is_set():
+        due = time.monotonic() + SECONDS
         client.ask()
+        over.wait(max(due - time.monotonic(), 0))  # an app that fails at once is not asked more often
 
 
 signal.signal(signal.SIGTERM, lambda *_: over.set())
@@ -94,8 +98,9 @@ for thread in threads:
 print(os.getpid(), flush=True)
 while not over.is_set():
     over.wait(1)
+answers.append(time.monotonic())
 for thread in threads:
     thread.join()
 answers.sort()
-counted["longest_silence"] = round(max((b - a for a, b in zip(answers, answers[1:])), default=0), 3)
+counted["longest_silence"] = round(max(b - a for a, b in zip(answers, answers[1:])), 3)
 print(json.dumps(counted))
