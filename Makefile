@@ -21,7 +21,7 @@ lint: setup ## Check the code: ansible-lint, yamllint, ruff, shellcheck, changel
 	yamllint .
 	ruff check
 	ruff format --check
-	shellcheck scripts/*.sh tests/images/*.sh tests/images/*/start-systemd tests/fixtures/*/*.sh .ci/run
+	shellcheck scripts/*.sh tests/images/*.sh tests/images/*/start-systemd tests/fixtures/*/*.sh benchmarks/*.sh .ci/run
 	antsibull-changelog lint
 
 unit: setup ## Run the unit tests; every nginx that can be had tests what the templates render
@@ -40,7 +40,15 @@ readme: setup ## Type README's commands in a fresh clone; takes the demo's host 
 test: setup ## Run lint, unit, both molecule targets and readme; ends with the counts
 	@scripts/test.sh
 
+benchmark-releases: setup ## Measure releases beside other ways to release, and what they cost; README's tables and its plot anew
+	@scripts/docker.sh
+	python benchmarks/releases.py
+	python benchmarks/round_trips.py
+	python3 -m venv .ansible/plot
+	.ansible/plot/bin/pip install --quiet --requirement benchmarks/requirements.txt
+	.ansible/plot/bin/python benchmarks/plot.py
+
 clean: demo-clean ## Take away the demo's host, .venv and everything else that was generated
 	rm -rf .venv .ansible .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo demo-clean lint unit molecule molecule-ubuntu readme test clean
+.PHONY: help setup demo demo-clean lint unit molecule molecule-ubuntu readme test benchmark-releases clean
