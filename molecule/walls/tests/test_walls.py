@@ -75,7 +75,7 @@ def in_the_system_bundle():
 
 def test_the_host_reaches_nothing_but_the_gateway():
     outside = "import socket; socket.create_connection(('192.0.2.1', 443), 3)"
-    assert HOST.run('python3 -c "%s"', outside).rc != 0
+    assert "unreachable" in HOST.run("python3 -c %s", outside).stderr
     assert HOST.run("getent hosts pypi.org").rc != 0
 
 
@@ -106,8 +106,11 @@ def test_no_command_line_held_a_credential():
 
 
 def test_credentials_stand_in_files_of_roots_alone():
+    unlike_itself = f"{MARK[:-1]}[{MARK[-1]}]"  # the watcher reads this command line, too
     folders = "/etc /home /opt /root /run /srv /tmp /usr/local /var"
-    found = HOST.run(f"grep --recursive --text --files-with-matches --devices=skip {MARK} {folders}").stdout.split()
+    found = HOST.run(
+        f"grep --recursive --text --files-with-matches --devices=skip '{unlike_itself}' {folders}"
+    ).stdout.split()
     assert set(found) - {"/root/watch_processes.py"} == OURS
     for path in OURS:
         file = HOST.file(path)
@@ -138,7 +141,7 @@ def test_a_run_that_changes_credentials_and_an_app_says_none_of_them(tmp_path):
     [
         (
             {"prerequisites_apt_mirror": f"https://me:{MARK}@{SILENT}/debian"},
-            rf"no package lists from the apt mirror https://{SILENT}/debian within 1[5-9] seconds",
+            rf"no package lists from the apt mirror https://{SILENT}/debian within 3\d seconds",
         ),
         (
             {"prerequisites_proxy": f"http://me:{MARK}@proxy.walls.test:8889"},
