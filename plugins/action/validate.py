@@ -32,6 +32,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         self._vars = task_vars or {}
         self._inventory = Inventory(self, self._vars)
+        self._discovered: dict[str, Any] = {}
         _, arguments = self.validate_argument_spec({"role": {"choices": list(ROLES)}})
         roles = [arguments["role"]] if arguments["role"] else list(ROLES)
         mistakes = [mistake for role in roles for mistake in self._check_variables(role)]
@@ -40,7 +41,7 @@ class ActionModule(ActionBase):
         host = self._host(sorted({app["python"] for app in prepared} or {"/usr/bin/python3"}))
         _refuse(hosts.refusals(host, prepared))
         shown = [without_secrets(app) for app in prepared]
-        return {"changed": False, "apps": shown, "host": host, "ansible_facts": {FACT: host}}
+        return {"changed": False, "apps": shown, "host": host, "ansible_facts": {**self._discovered, FACT: host}}
 
     def _check_variables(self, role: str) -> Iterator[str]:
         """Check a role's own variables, and warn about a variable that looks like a misspelt one of them."""
@@ -75,6 +76,8 @@ class ActionModule(ActionBase):
         )
         if "host" not in result:
             raise AnsibleActionFail(result.get("msg", "the host does not answer"), result=result)
+        # The interpreter that Ansible found on the host, unless it was told one: without it the next task looks again.
+        self._discovered = result.get("ansible_facts", {})
         return result["host"]
 
 

@@ -1,63 +1,13 @@
 """Runs against hosts that serve already: a change is served, a mistake changes nothing and says what to do.
 
-They are typed in the stranger's folder that molecule/default/side_effect.yml made, against all hosts at once.
+They are typed as the stranger types them (stranger.py), against all hosts at once.
 """
 
 import json
-import os
-import re
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
-
-FOLDER = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "stranger"
-APP = {
-    "name": "notes",
-    "module": "notes:create_app()",
-    "source": {"path": "../notes"},
-    "server_names": ["notes.example.com"],
-    "env": {"NOTES_DATABASE": "sqlite:////var/www/notes/shared/notes.db"},
-}
-
-
-def play(*flags, **changes):
-    """Run the apps' part of the site with a changed app; return exit status, output and the numbers of changes."""
-    environment = {
-        **os.environ,
-        "ANSIBLE_COLLECTIONS_PATH": str(FOLDER / "collections"),
-        "ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"),
-        "ANSIBLE_NOCOLOR": "1",
-    }
-    variables = FOLDER / "variables.json"  # Ansible prints what stands in its arguments
-    variables.write_text(json.dumps({"flask_apps": [{**APP, **changes}]}))
-    argv = [
-        "ansible-playbook",
-        "-i",
-        "inventory",
-        "emperor.flask.site",
-        "--tags",
-        "flask_app",
-        *flags,
-        "-e",
-        f"@{variables}",
-    ]
-    done = subprocess.run(argv, cwd=FOLDER, env=environment, capture_output=True, text=True)
-    return done.returncode, done.stdout + done.stderr, re.findall(r"changed=(\d+)", done.stdout)
-
-
-def hosts():
-    """The scenario's hosts."""
-    return re.findall(r"^    (emperor-\S+):", (FOLDER / "inventory/hosts.yml").read_text(), re.MULTILINE)
-
-
-def on_each(command):
-    """What a command prints, host by host."""
-    return [
-        subprocess.run(["docker", "exec", host, "sh", "-c", command], capture_output=True, text=True, check=True).stdout
-        for host in hosts()
-    ]
+from stranger import FOLDER, hosts, on_each, play
 
 
 def state():
