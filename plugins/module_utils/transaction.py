@@ -8,6 +8,7 @@ says whether a reload is still owed, so that a run that died between writing and
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -19,8 +20,13 @@ from ansible_collections.emperor.flask.plugins.module_utils.files import (
     Access,
     Snapshot,
     ensure_directory,
+    forget,
+    keep,
+    put_back,
+    put_staged,
     remove,
     replace_file,
+    stage,
 )
 
 STATE = "/var/lib/emperor-flask"
@@ -91,6 +97,7 @@ class Transaction:
         self.removed = [path for path in [*self.absent, *dropped] if os.path.lexists(path)]
         self.idle = bool(self.service) and not systemd.is_ready(self.service)
         self.reloading = self.served = False
+        self.kept: list[str] = []
 
     @property
     def changed(self) -> bool:
@@ -107,24 +114,30 @@ class Transaction:
         return shown + [_diff(path, Snapshot.take(path), "") for path in self.removed]
 
     def apply(self) -> None:
-        """Bring the host to the set's state and run its check; on any failure put everything back and raise Refusal."""
+        """Bring the host to the set's state and run its check; on any failure put everything back and raise.
+
+        Whatever needs space on the disk is done before the first file is exchanged, and putting back needs none.
+        """
         paths = [file.path for file in self.written] + self.removed
-        before = {path: Snapshot.take(path) for path in paths}
         owned, pending = list(self.record.owned), self.record.pending
         listed = sorted(file.path for file in self.files)
         self.reloading = pending or bool(self.removed) or any(file.reload for file in self.written)
         if paths or listed != owned:
             self.record.save([*{*listed, *owned}], pending=self.reloading)
         try:
-            self._write()
+            self._stage()
+            self._exchange()
             self.test()
             self._serve()
         except BaseException:
-            for path, snapshot in before.items():
-                snapshot.restore(path)
+            self._put_back()
             self._serve_as_before()
-            self.record.save(owned, pending)
+            with contextlib.suppress(
+                OSError
+            ):  # the record then owns too much and owes a reload; the next run settles both
+                self.record.save(owned, pending)
             raise
+        self._forget()
         if self.record.pending or listed != self.record.owned:
             self.record.save(listed, pending=False)
 
@@ -137,13 +150,37 @@ class Transaction:
         except CommandFailed as error:
             raise Refusal(f"'{' '.join(self.check)}' refuses the configuration: {tail(error.output)}") from error
 
-    def _write(self) -> None:
+    def _stage(self) -> None:
         for path, access in self.directories.items():
             ensure_directory(path, access)
         for file in self.written:
-            replace_file(file.path, file.content, file.access)
+            stage(file.path, file.content, file.access)
+
+    def _exchange(self) -> None:
+        for path in [*(file.path for file in self.written), *self.removed]:
+            keep(path)
+            self.kept.append(path)
+        for file in self.written:
+            put_staged(file.path)
         for path in self.removed:
             remove(path)
+
+    def _put_back(self) -> None:
+        """Put every file back that can be; if one cannot, raise OSError while the record still owes a reload."""
+        failed = []
+        for path in self.kept:
+            try:
+                put_back(path)
+            except OSError as error:
+                failed.append(f"{path} could not be put back: {error}")
+        if failed:
+            raise OSError("; ".join(failed))
+        self._forget()
+
+    def _forget(self) -> None:
+        """Leave nothing beside the files, not even what a run that died had put there."""
+        for path in {*(file.path for file in self.files), *self.record.owned, *self.removed, *self.absent}:
+            forget(path)
 
     def _serve(self) -> None:
         if self._touches_units():

@@ -141,6 +141,8 @@ def main() -> None:
             transaction.test()
     except Refusal as refusal:
         module.fail_json(msg=f"{params['set']}: {refusal}\nNothing was changed.")
+    except OSError as error:
+        module.fail_json(msg=f"{params['set']}: the host cannot do it: {error}; mend that and run again")
     module.exit_json(**result)
 
 
