@@ -18,6 +18,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inv
 ROLES = ("prerequisites", "nginx", "uwsgi_emperor", "flask_app")
 FACT = "emperor_flask_host"
 APPS = ("flask_apps", "flask_app_defaults")  # checked app by app, each under its own name
+TEMPLATE = "_template"  # how the variables end that put a file of the user's in a template's place
 
 display = Display()
 
@@ -49,6 +50,13 @@ class ActionModule(ActionBase):
         given = {name: self._inventory.value(name) for name in schema if name in self._vars and name not in APPS}
         for mistake in spec.check(schema, given)[1]:
             yield f"{mistake}; correct it in the inventory"
+        for name, value in given.items():
+            if (
+                name.endswith(TEMPLATE)
+                and value
+                and (missing := apps.missing_template(self._inventory.path(str(value))))
+            ):
+                yield f"{name}: {missing}"
         prefix = "flask_app" if role == "flask_app" else f"{role}_"
         for name in self._vars:
             if name.startswith(prefix) and name not in schema:

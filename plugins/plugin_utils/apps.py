@@ -33,6 +33,7 @@ SERVER_NAME = re.compile(r"[^\s;{}'\"]+")
 SIZE = re.compile(r"\d+[kKmMgG]?")
 STATUS = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?")
 OPTION = re.compile(r"[a-z0-9][a-z0-9_-]*")
+TEMPLATES = ("nginx_template", "vassal_template")  # files of the user's in the place of the role's
 
 
 def merge(defaults: App, app: App) -> App:
@@ -47,7 +48,7 @@ def merge(defaults: App, app: App) -> App:
 def prepare(app: App, base: Path) -> tuple[App, list[str]]:
     """Return an app with every key, converted, and the sentences that say what is wrong with it.
 
-    ``base`` is the folder that a relative ``source.path`` starts from. The content is checked once the form is right.
+    ``base`` is the folder that relative paths start from. The content is checked once the form is right.
     """
     schema = spec.options("flask_app", "app")
     strange = [key for key in app if not isinstance(key, str)]
@@ -61,9 +62,18 @@ def prepare(app: App, base: Path) -> tuple[App, list[str]]:
     if not path.strip():
         return prepared, ["source.path is empty; name the folder that holds the code"]
     prepared["source"]["path"] = str((base / path).resolve())
-    for check in (_check_names, _check_numbers, _check_source, _check_environment, _check_health, _check_extras):
+    for key in TEMPLATES:
+        prepared[key] = str((base / prepared[key]).resolve()) if prepared[key] else None
+    for check in CHECKS:
         mistakes += check(prepared)
     return prepared, mistakes
+
+
+def missing_template(path: Path) -> str | None:
+    """Say that a template of the user's is not there."""
+    if path.is_file():
+        return None
+    return f"there is no file {path}; a relative path starts from the inventory's folder"
 
 
 def label(app: Any, index: int) -> str:
@@ -174,3 +184,20 @@ def _check_extras(app: App) -> Iterator[str]:
             yield f"vassal_extra has '{option}', which is no uWSGI option; write it without dashes before it"
         elif any(not isinstance(one, (str, int, float)) or "\n" in str(one) for one in values):
             yield f"vassal_extra.{option} must be one line of text, a number, true or false, or a list of them"
+
+
+def _check_templates(app: App) -> Iterator[str]:
+    for key in TEMPLATES:
+        if app[key] and (missing := missing_template(Path(app[key]))):
+            yield f"{key}: {missing}"
+
+
+CHECKS = (
+    _check_names,
+    _check_numbers,
+    _check_source,
+    _check_environment,
+    _check_health,
+    _check_extras,
+    _check_templates,
+)

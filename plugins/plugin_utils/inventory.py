@@ -48,14 +48,19 @@ class Inventory:
             if not isinstance(app, dict):
                 mistakes.append(f"{label} is '{app}'; an app is a dictionary with name, module and source")
                 continue
-            ready, found = apps.prepare(apps.merge(defaults, app), self._folder())
+            ready, found = apps.prepare(apps.merge(defaults, app), self.folder)
             prepared.append(ready)
             mistakes += [f"{apps.label(app, index)}: {mistake}" for mistake in found]
         return prepared, mistakes or list(apps.conflicts(prepared))
 
-    def _folder(self) -> Path:
+    @property
+    def folder(self) -> Path:
         """Where relative paths start: the folder of the inventory that names this host; the play's where there is none."""
         return Path(self.variables.get("inventory_dir") or self._loader.get_basedir())
+
+    def path(self, given: str) -> Path:
+        """A path on the controller as the inventory states it: absolute, from the home folder, or relative to the inventory's."""
+        return self.folder / Path(given).expanduser()
 
 
 def without_secrets(app: apps.App) -> apps.App:

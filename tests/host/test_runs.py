@@ -4,6 +4,7 @@ They are typed as the stranger types them (stranger.py), against all hosts at on
 """
 
 import json
+import re
 import shutil
 
 import pytest
@@ -48,6 +49,21 @@ def test_a_mistake_changes_nothing_and_says_what_to_do(changes, words):
     assert [word for word in words if word not in output] == [], output
     assert set(changed) == {"0"}, output
     assert state() == before
+
+
+def test_a_misspelt_directive_is_named_with_its_line_and_every_site_serves_on():
+    statuses = " ".join(
+        f"$(curl --silent --output /dev/null --write-out '%{{http_code}}' -H 'Host: {name}' http://127.0.0.1/)"
+        for name in ("demoapp.test", "echo.test", "notes.example.com")
+    )
+    answers = on_each(f"echo {statuses}")
+    assert all("000" not in answer for answer in answers)
+    status, output, _ = play(nginx_extra="charset utf-8;\nservr_tokens off;")
+    assert status != 0
+    assert re.search(r"app 'notes': .*unknown directive \"servr_tokens\" in its nginx.conf:\d+", output, re.DOTALL)
+    assert on_each(f"echo {statuses}") == answers
+    status, output, changed = play()
+    assert (status, set(changed)) == (0, {"0"}), output
 
 
 def test_a_release_that_cannot_be_imported_is_red_and_the_old_one_serves_on(broken):
