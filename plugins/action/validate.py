@@ -12,7 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.emperor.flask.plugins.plugin_utils import apps, hosts, spec
+from ansible_collections.emperor.flask.plugins.plugin_utils import apps, hosts, spec, walls
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory, without_secrets
 
 ROLES = ("prerequisites", "nginx", "uwsgi_emperor", "flask_app")
@@ -57,6 +57,8 @@ class ActionModule(ActionBase):
                 and (missing := apps.missing_template(self._inventory.path(str(value))))
             ):
                 yield f"{name}: {missing}"
+        if role == "prerequisites":
+            yield from walls.mistakes(given)
         prefix = "flask_app" if role == "flask_app" else f"{role}_"
         for name in self._vars:
             if name.startswith(prefix) and name not in schema:

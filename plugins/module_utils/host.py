@@ -11,6 +11,7 @@ import re
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, run
 from ansible_collections.emperor.flask.plugins.module_utils.files import link_target
+from ansible_collections.emperor.flask.plugins.module_utils.transaction import applied
 
 VERSION_OF = "import sys; print('%d.%d' % sys.version_info[:2])"
 UWSGI_ROOT = "/opt/uwsgi"
@@ -48,6 +49,7 @@ def facts(pythons: list[str]) -> dict[str, object]:
         "sites": {name: link_target(os.path.join(SITES, name)) for name in os.listdir(SITES)}
         if os.path.isdir(SITES)
         else {},
+        "sets": applied(),
     }
 
 

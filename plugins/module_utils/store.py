@@ -13,9 +13,10 @@ import shutil
 import tarfile
 from dataclasses import dataclass
 
-from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, succeeds, tail
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, succeeds
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access, replace_file
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.pip import pip, reason
 
 UNCHECKED = ["--invalidation-mode", "unchecked-hash"]  # a store never changes, so Python need not look whether it did
 COMPLETE = "emperor-complete"  # stands in a virtual environment that was finished: it cannot be renamed into place
@@ -74,25 +75,19 @@ def stage_venv(layout: Layout, release: Release, python: str) -> bool:
     shutil.rmtree(path, ignore_errors=True)
     os.mkdir(path)
     Access(0o700, layout.name, layout.name).apply(path)
-    settings = {
-        **os.environ,
-        "HOME": path,
-        "TMPDIR": "/var/tmp",
-        "PIP_NO_CACHE_DIR": "1",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    }
-    pip = [os.path.join(path, "bin", "python"), "-m", "pip", "install", "--no-input", "--quiet"]
+    interpreter = os.path.join(path, "bin", "python")
     files = [part for file in release.requirements for part in ("--requirement", file)]
     try:
-        run([python, "-m", "venv", path], env=settings, user=layout.name, cwd="/")
+        run([python, "-m", "venv", path], env={**os.environ, "HOME": path}, user=layout.name, cwd="/")
         if files:
-            run([*pip, *files], env=settings, user=layout.name, cwd=layout.code(release.code))
+            pip(interpreter, "install", *files, folder=path, user=layout.name, cwd=layout.code(release.code))
         _own(path)
         replace_file(os.path.join(path, COMPLETE), b"", Access(0o644))
     except CommandFailed as error:
         shutil.rmtree(path, ignore_errors=True)
         source = f" with {', '.join(release.requirements)}" if files else ""
-        raise Refusal(f"the virtual environment cannot be made{source}:\n{tail(error.output)}") from error
+        said = reason(error.output, layout.home)
+        raise Refusal(f"the virtual environment cannot be made{source}:\n{said}") from error
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise

@@ -22,6 +22,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.files import (
     ensure_directory,
     forget,
     keep,
+    names_in,
     put_back,
     put_staged,
     remove,
@@ -30,6 +31,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.files import (
 )
 
 STATE = "/var/lib/emperor-flask"
+ASIDE = ".emperor-flask.disabled"  # apt overlooks files of this suffix without a word (Dir::Ignore-Files-Silently)
 UNITS = "/etc/systemd/system/"
 SCHEMA = 1
 
@@ -52,11 +54,12 @@ class File:
 
 @dataclass
 class Record:
-    """What a set owns on this host, and whether its service still has to reload."""
+    """What a set owns on this host and has put aside, and whether its service still has to reload."""
 
     path: str
     owned: list[str] = field(default_factory=list)
     pending: bool = False
+    aside: list[str] = field(default_factory=list)
 
     @classmethod
     def load(cls, name: str, state: str = STATE) -> Record:
@@ -66,24 +69,35 @@ class Record:
         if content is None:
             return cls(path)
         data = json.loads(content)
-        return cls(path, data["owned"], data["pending"])
+        return cls(path, data["owned"], data["pending"], data.get("aside", []))
 
-    def save(self, owned: list[str], pending: bool) -> None:
+    def save(self, owned: list[str], pending: bool, aside: list[str]) -> None:
         """Write the record to disk, before or after the files it speaks of."""
-        self.owned, self.pending = sorted(owned), pending
+        self.owned, self.pending, self.aside = sorted(owned), pending, sorted(aside)
         os.makedirs(os.path.dirname(self.path), 0o755, exist_ok=True)
-        text = json.dumps({"schema": SCHEMA, "owned": self.owned, "pending": pending}, indent=2)
-        replace_file(self.path, text.encode(), Access(0o644))
+        data = {"schema": SCHEMA, "owned": self.owned, "pending": pending, "aside": self.aside}
+        replace_file(self.path, json.dumps(data, indent=2).encode(), Access(0o644))
+
+
+def applied(state: str = STATE) -> list[str]:
+    """Names of the sets that own files of this host or have put some aside."""
+    names = [os.path.splitext(name)[0] for name in names_in(state) if name.endswith(".json")]
+    records = {name: Record.load(name, state) for name in names}
+    return [name for name, record in records.items() if record.owned or record.aside or record.pending]
 
 
 @dataclass
 class Transaction:
-    """Everything a set wants of the host. ``plan`` only looks; ``apply`` changes, checks, reloads or puts back."""
+    """Everything a set wants of the host: made, it has only looked; ``apply`` changes, checks, reloads or puts back.
+
+    What is listed in ``aside`` stands under another name for as long as it is listed.
+    """
 
     record: Record
     files: list[File]
     directories: dict[str, Access] = field(default_factory=dict)
     absent: list[str] = field(default_factory=list)
+    aside: list[str] = field(default_factory=list)
     check: list[str] = field(default_factory=list)
     service: str | None = None
 
@@ -94,7 +108,12 @@ class Transaction:
         self.written = [file for file in self.files if file.differs()]
         listed = {file.path for file in self.files}
         dropped = [path for path in self.record.owned if path not in listed]
-        self.removed = [path for path in [*self.absent, *dropped] if os.path.lexists(path)]
+        returning = [path for path in self.record.aside if path not in self.aside and os.path.lexists(path + ASIDE)]
+        # Where a file has come into the place of one that was put aside, it is the newer one and stays.
+        outdated = [path + ASIDE for path in returning if os.path.lexists(path)]
+        self.removed = [path for path in [*self.absent, *dropped, *outdated] if os.path.lexists(path)]
+        self.moved = [(path, path + ASIDE) for path in self.aside if os.path.lexists(path)]
+        self.moved += [(path + ASIDE, path) for path in returning if not os.path.lexists(path)]
         self.idle = bool(self.service) and not systemd.is_ready(self.service)
         self.reloading = self.served = False
         self.kept: list[str] = []
@@ -102,7 +121,7 @@ class Transaction:
     @property
     def changed(self) -> bool:
         """Tell whether ``apply`` has anything to do."""
-        return bool(self.missing or self.written or self.removed or self.idle or self.record.pending)
+        return bool(self.missing or self.written or self.removed or self.moved or self.idle or self.record.pending)
 
     def diff(self) -> list[dict[str, str]]:
         """The changes as Ansible's diff shows them."""
@@ -111,19 +130,23 @@ class Transaction:
         ]
         for file in self.written:
             shown.append(_diff(file.path, Snapshot.take(file.path), file.content.decode(), file.sensitive))
-        return shown + [_diff(path, Snapshot.take(path), "") for path in self.removed]
+        shown += [_diff(path, Snapshot.take(path), "") for path in self.removed]
+        return shown + [
+            {"before_header": old, "after_header": new, "before": f"{old}\n", "after": f"{new}\n"}
+            for old, new in self.moved
+        ]
 
     def apply(self) -> None:
         """Bring the host to the set's state and run its check; on any failure put everything back and raise.
 
         Whatever needs space on the disk is done before the first file is exchanged, and putting back needs none.
         """
-        paths = [file.path for file in self.written] + self.removed
-        owned, pending = list(self.record.owned), self.record.pending
-        listed = sorted(file.path for file in self.files)
-        self.reloading = pending or bool(self.removed) or any(file.reload for file in self.written)
-        if paths or listed != owned:
-            self.record.save([*{*listed, *owned}], pending=self.reloading)
+        record = self.record
+        owned, pending, aside = list(record.owned), record.pending, list(record.aside)
+        listed, hidden = sorted(file.path for file in self.files), sorted(self.aside)
+        self.reloading = pending or bool(self.removed or self.moved) or any(file.reload for file in self.written)
+        if self._paths() or (listed, hidden) != (owned, aside):
+            record.save([*{*listed, *owned}], self.reloading, [*{*hidden, *aside}])
         try:
             self._stage()
             self._exchange()
@@ -135,11 +158,11 @@ class Transaction:
             with contextlib.suppress(
                 OSError
             ):  # the record then owns too much and owes a reload; the next run settles both
-                self.record.save(owned, pending)
+                record.save(owned, pending, aside)
             raise
         self._forget()
-        if self.record.pending or listed != self.record.owned:
-            self.record.save(listed, pending=False)
+        if record.pending or (listed, hidden) != (record.owned, record.aside):
+            record.save(listed, False, hidden)
 
     def test(self) -> None:
         """Run the set's check command; raise Refusal with what it printed."""
@@ -157,13 +180,19 @@ class Transaction:
             stage(file.path, file.content, file.access)
 
     def _exchange(self) -> None:
-        for path in [*(file.path for file in self.written), *self.removed]:
+        for path in self._paths():
             keep(path)
             self.kept.append(path)
         for file in self.written:
             put_staged(file.path)
         for path in self.removed:
             remove(path)
+        for old, new in self.moved:
+            os.rename(old, new)
+
+    def _paths(self) -> list[str]:
+        """Every path at which something changes."""
+        return [file.path for file in self.written] + self.removed + [path for pair in self.moved for path in pair]
 
     def _put_back(self) -> None:
         """Put every file back that can be; if one cannot, raise OSError while the record still owes a reload."""
@@ -179,8 +208,11 @@ class Transaction:
 
     def _forget(self) -> None:
         """Leave nothing beside the files, not even what a run that died had put there."""
-        for path in {*(file.path for file in self.files), *self.record.owned, *self.removed, *self.absent}:
+        aside = {*self.aside, *self.record.aside}
+        for path in {*(file.path for file in self.files), *self.record.owned, *self.removed, *self.absent, *aside}:
             forget(path)
+        for path in aside:
+            forget(path + ASIDE)
 
     def _serve(self) -> None:
         if self._touches_units():

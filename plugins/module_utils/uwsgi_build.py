@@ -19,9 +19,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run
 from ansible_collections.emperor.flask.plugins.module_utils.files import replace_link
 from ansible_collections.emperor.flask.plugins.module_utils.host import python_version, system
+from ansible_collections.emperor.flask.plugins.module_utils.pip import pip, reason
 
 COMPLETE = ".complete"
 CURRENT = "current"
@@ -49,6 +50,10 @@ class Build:
     def binary(self) -> str:
         """The uWSGI that vassals are run with."""
         return os.path.join(self.path, "bin", "uwsgi")
+
+    @property
+    def _python(self) -> str:
+        return os.path.join(self.path, "bin", "python")
 
     @property
     def complete(self) -> bool:
@@ -90,7 +95,7 @@ class Build:
         try:
             yield
         except CommandFailed as error:
-            raise Refusal(f"{what}:\n{tail(error.output)}") from error
+            raise Refusal(f"{what}:\n{reason(error.output, self.root)}") from error
 
     @contextlib.contextmanager
     def _made(self) -> Iterator[None]:
@@ -114,22 +119,16 @@ class Build:
             file.write(f"uwsgi=={self.version} --hash=sha256:{checksum}\n")
         # A build isolated from the tree, so that every pip makes a wheel: those of Debian 12 have no "wheel" to do it with.
         how = ["--no-deps", "--no-binary", "uwsgi", "--use-pep517", "--require-hashes", "--requirement", requirements]
-        self._pip("wheel", *how, "--wheel-dir", folder)
+        pip(self._python, "wheel", *how, "--wheel-dir", folder, folder=folder)
         (wheel,) = (entry.path for entry in os.scandir(folder) if entry.name.endswith(".whl"))
         os.chmod(wheel, 0o644)  # the controller fetches it as the user it logs in with
         return wheel
 
     def _install(self, wheel: str) -> None:
-        self._pip("install", "--no-index", "--no-deps", wheel)
+        pip(self._python, "install", "--no-index", "--no-deps", wheel, folder=os.path.dirname(wheel))
         answer = run([self.binary, "--version"]).strip()
         if answer != self.version:
             raise Refusal(f"{self.binary} says that it is uWSGI '{answer}', not {self.version}")
-
-    def _pip(self, command: str, *arguments: str) -> None:
-        # /tmp is often mounted noexec, and a build executes what it has compiled.
-        environment = {**os.environ, "TMPDIR": "/var/tmp", "LC_ALL": "C.UTF-8"}
-        pip = [os.path.join(self.path, "bin", "python"), "-m", "pip", "--disable-pip-version-check", "--no-cache-dir"]
-        run([*pip, command, *arguments], env=environment)
 
 
 def plan(root: str, version: str, pythons: list[str]) -> list[Build]:

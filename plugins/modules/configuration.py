@@ -54,6 +54,13 @@ options:
     type: list
     elements: path
     default: []
+  aside:
+    description:
+      - Files that are not to be in effect, but are somebody else's, such as the distribution's own apt sources. They get the suffix
+        C(.emperor-flask.disabled), and their name back when they are no longer listed.
+    type: list
+    elements: path
+    default: []
   check:
     description: Command, as a list, that tests the whole configuration. Runs on every run, changed or not.
     type: list
@@ -82,6 +89,7 @@ EXAMPLES = r"""
 RETURN = r"""
 written: {description: Paths that were written or given another owner or mode., type: list, elements: str, returned: success}
 removed: {description: Paths that were removed., type: list, elements: str, returned: success}
+moved: {description: New paths of what was put aside or back., type: list, elements: str, returned: success}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -117,6 +125,7 @@ def main() -> None:
             # Contents of the sensitive files by path, apart: of what is nested in a parameter, Ansible writes secrets into the journal.
             "sensitive": {"type": "dict", "default": {}, "no_log": True},
             "absent": {"type": "list", "elements": "path", "default": []},
+            "aside": {"type": "list", "elements": "path", "default": []},
             "check": {"type": "list", "elements": "str", "default": []},
             "service": {},
         },
@@ -129,6 +138,7 @@ def main() -> None:
             files=[_file(item, params["sensitive"]) for item in params["files"]],
             directories={item["path"]: _access(item) for item in params["directories"]},
             absent=params["absent"],
+            aside=params["aside"],
             check=params["check"],
             service=params["service"],
         )
@@ -136,6 +146,7 @@ def main() -> None:
             "changed": transaction.changed,
             "written": [*transaction.missing, *(file.path for file in transaction.written)],
             "removed": transaction.removed,
+            "moved": [new for _, new in transaction.moved],
             "diff": transaction.diff(),
         }
         if not module.check_mode:

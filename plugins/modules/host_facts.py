@@ -32,7 +32,7 @@ RETURN = r"""
 host:
   description: >-
     Distribution, version, codename, whether there is IPv6, each interpreter's version, accounts
-    with their home, groups, folders of /var/www, nginx sites.
+    with their home, groups, folders of /var/www, nginx sites, sets of M(emperor.flask.configuration) that are applied.
   type: dict
   returned: always
 """

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_build import OLDEST
+
 SUPPORTED = {"Ubuntu": ("22.04", "24.04", "26.04"), "Debian": ("12", "13")}
 
 
@@ -33,5 +35,8 @@ def _app(host: dict[str, Any], app: dict[str, Any]) -> Iterator[str]:
     for site in (f"{name}.conf", f"000_{name}.conf"):
         if site in host["sites"] and host["sites"][site] != f"{home}/{name}_nginx.conf":
             yield f"app '{name}': /etc/nginx/conf.d/{site} exists on the host and was not made by us; move it away or choose another name"
-    if host["pythons"][app["python"]] is None:
+    version, oldest = host["pythons"][app["python"]], ".".join(map(str, OLDEST))
+    if version is None:
         yield f"app '{name}': python '{app['python']}' does not run on the host; install it or name another"
+    elif tuple(map(int, version.split("."))) < OLDEST:
+        yield f"app '{name}': python '{app['python']}' is Python {version}; needed is {oldest} or newer"

@@ -37,8 +37,36 @@ MISTAKES = {
         {"nginx_extra": "servr_tokens off;"},
         ["app 'notes'", 'unknown directive "servr_tokens"', "nginx_extra"],
     ),
+    "a module that is not there": (
+        {"module": "nots:create_app()", "health": {"timeout": 8}},
+        ["app 'notes'", "No module named 'nots'", "What it served before, it serves on."],
+    ),
+    "a callable that is not there": (
+        {"module": "notes:create_ap()", "health": {"timeout": 8}},
+        ["app 'notes'", "callable not found", "What it served before, it serves on."],
+    ),
     "an option misspelt": ({"vassal_extra": {"threds": 3}, "health": {"timeout": 8}}, ["app 'notes'", "threds"]),
 }
+
+
+@pytest.fixture
+def requiring(tmp_path):
+    """Make a copy of the app that requires something else."""
+
+    def requiring(requirement):
+        shutil.copytree(FOLDER / "notes", tmp_path / "notes")
+        (tmp_path / "notes/requirements.txt").write_text(f"{requirement}\n")
+        return {"path": str(tmp_path / "notes")}
+
+    return requiring
+
+
+@pytest.fixture
+def full_disk():
+    """Every host without room for temporary files."""
+    on_each("mount -t tmpfs -o size=64k tmpfs /var/tmp")
+    yield
+    on_each("umount /var/tmp")
 
 
 @pytest.mark.parametrize(("changes", "words"), MISTAKES.values(), ids=MISTAKES)
@@ -73,6 +101,24 @@ def test_a_release_that_cannot_be_imported_is_red_and_the_old_one_serves_on(brok
     assert "RuntimeError: the database is on fire" in output
     assert "What it served before, it serves on." in output
     assert state() == before
+
+
+def test_a_requirement_that_nobody_has_is_named_and_nothing_changes(requiring):
+    before = state()
+    status, output, changed = play(source=requiring("Flask==0.0.99"))
+    assert status != 0
+    assert "cannot be made with requirements.txt" in output
+    assert "No matching distribution found for Flask==0.0.99" in output
+    assert (set(changed), state()) == ({"0"}, before)
+
+
+def test_a_full_disk_is_named_and_nothing_changes(requiring, full_disk):
+    before = state()
+    status, output, changed = play(source=requiring("Flask==3.1.2"))
+    assert status != 0
+    assert "No space left on device" in output
+    assert " and 0 MB in /var/tmp left; make room" in " ".join(output.split())
+    assert (set(changed), state()) == ({"0"}, before)
 
 
 def test_changed_code_is_served_after_the_next_run():

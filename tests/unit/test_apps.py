@@ -11,7 +11,7 @@ HOST = {
     "version": "13",
     "codename": "trixie",
     "ipv6": True,
-    "pythons": {"/usr/bin/python3": "3.13", "/opt/python9": None},
+    "pythons": {"/usr/bin/python3": "3.13", "/opt/python9": None, "/opt/python3.7": "3.7"},
     "accounts": {"root": "/root", "mail": "/var/mail", "www-data": "/var/www", "ours": "/var/www/ours"},
     "groups": ["root", "mail", "sudo"],
     "folders": ["old", "ours"],
@@ -141,6 +141,11 @@ def test_a_missing_python_is_refused():
     (sentence,) = hosts.refusals(HOST, [{"name": "ours", "python": "/opt/python9"}])
     assert "python '/opt/python9'" in sentence
     assert "install it" in sentence
+
+
+def test_a_python_that_is_too_old_is_refused():
+    (sentence,) = hosts.refusals(HOST, [{"name": "ours", "python": "/opt/python3.7"}])
+    assert "app 'ours': python '/opt/python3.7' is Python 3.7; needed is 3.8 or newer" in sentence
 
 
 def test_an_unsupported_system_is_refused():

@@ -8,7 +8,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.emperor.flask.plugins.module_utils import commands, store
+from ansible_collections.emperor.flask.plugins.module_utils import commands, pip, store
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
@@ -30,7 +30,10 @@ RELEASE = store.Release(
 def layout(tmp_path, monkeypatch):
     monkeypatch.setattr(Access, "apply", lambda self, path: os.chmod(path, self.mode))
     monkeypatch.setattr(os, "chown", lambda *arguments, **options: None)
-    monkeypatch.setattr(store, "run", lambda argv, cwd=None, env=None, user=None: commands.run(argv, cwd=cwd, env=env))
+    for module in (store, pip):
+        monkeypatch.setattr(
+            module, "run", lambda argv, cwd=None, env=None, user=None: commands.run(argv, cwd=cwd, env=env)
+        )
     layout = Layout("shop", str(tmp_path))
     for folder in ("code", "venvs", "releases"):
         (tmp_path / "var/www/shop" / folder).mkdir(parents=True)

@@ -4,6 +4,7 @@ import errno
 import grp
 import os
 import pwd
+from dataclasses import dataclass
 
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils import transaction as module
@@ -156,6 +157,34 @@ def test_a_stopped_service_is_started(tmp_path, systemd, save):
     assert systemd.calls[-1] == "enable_now"
 
 
+def test_what_is_put_aside_comes_back_as_it_was(tmp_path, systemd, save):
+    distributions, missing = tmp_path / "debian.sources", tmp_path / "ubuntu.sources"
+    distributions.write_bytes(b"URIs: http://deb.debian.org")
+    before = os.stat(distributions)
+    aside = [str(distributions), str(missing)]
+    make(tmp_path, {"ours": b"1"}, aside=aside).apply()
+    assert read(tmp_path) == {"ours": b"1", f"debian.sources{module.ASIDE}": b"URIs: http://deb.debian.org"}
+    assert module.applied(str(tmp_path / "state")) == ["set"]
+    assert not make(tmp_path, {"ours": b"1"}, aside=aside).changed
+    back = make(tmp_path, {})
+    assert [part["after"] for part in back.diff()] == ["", f"{distributions}\n"]
+    back.apply()
+    assert read(tmp_path) == {"debian.sources": b"URIs: http://deb.debian.org"}
+    after = os.stat(distributions)
+    assert (after.st_ino, after.st_mtime_ns, after.st_mode) == (before.st_ino, before.st_mtime_ns, before.st_mode)
+    assert not make(tmp_path, {}).changed
+    assert module.applied(str(tmp_path / "state")) == []
+
+
+def test_a_file_that_came_into_the_place_of_one_put_aside_is_the_one_that_stays(tmp_path, systemd, save):
+    place = tmp_path / "debian.sources"
+    place.write_bytes(b"old")
+    make(tmp_path, {}, aside=[str(place)]).apply()
+    place.write_bytes(b"new, of an upgraded package")
+    make(tmp_path, {}).apply()
+    assert read(tmp_path) == {"debian.sources": b"new, of an upgraded package"}
+
+
 class Disk:
     """Counts what is asked of the file system; from the call ``point`` on (or at it alone) something goes wrong."""
 
@@ -181,7 +210,22 @@ class Disk:
         return call
 
 
-CONTENTS = st.dictionaries(st.sampled_from("abcdef"), st.binary(max_size=8), max_size=6)
+@dataclass
+class State:
+    """The files of a set, and whether the stranger's is put aside."""
+
+    files: dict
+    hidden: bool
+
+    def make(self, tmp_path, **options):
+        """A transaction that asks for this."""
+        aside = [str(tmp_path / "stranger")] if self.hidden else []
+        return make(tmp_path, self.files, aside=aside, service="nginx", **options)
+
+
+STATES = st.builds(
+    State, st.dictionaries(st.sampled_from("abcdef"), st.binary(max_size=8), max_size=6), hidden=st.booleans()
+)
 POINTS = st.integers(0, 80)  # a change of six files makes fewer calls
 
 
@@ -192,47 +236,48 @@ def a_set(tmp_path_factory, systemd, save):
     def a_set(before):
         tmp_path = tmp_path_factory.mktemp("set")
         (tmp_path / "stranger").write_bytes(b"mine")
-        make(tmp_path, before, service="nginx").apply()
+        before.make(tmp_path).apply()
         systemd.calls.clear()
         return tmp_path
 
     return a_set
 
 
-def found(tmp_path):
-    """What is there, with nothing left over beside it; the stranger's file must be as it was."""
+def found(tmp_path, *, torn=False):
+    """What is there, with nothing left over beside it unless a change was torn; the stranger's file must be as it was."""
     files = read(tmp_path)
-    assert files.pop("stranger") == b"mine"
-    return files
+    names = [name for name in ("stranger", f"stranger{module.ASIDE}") if name in files]
+    assert [files.pop(name) for name in names] == [b"mine"]
+    return State({name: files[name] for name in files if not torn or "." not in name}, names != ["stranger"])
 
 
 PROPERTY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @PROPERTY
-@given(before=CONTENTS, after=CONTENTS, point=POINTS, trouble=st.sampled_from(["error", "full"]))
+@given(before=STATES, after=STATES, point=POINTS, trouble=st.sampled_from(["error", "full"]))
 def test_whatever_the_disk_refuses_the_folder_is_as_before_or_as_asked_for(
     a_set, systemd, before, after, point, trouble
 ):
     tmp_path = a_set(before)
-    change = make(tmp_path, after, service="nginx")
+    change = after.make(tmp_path)
     with pytest.MonkeyPatch.context() as patch:
         disk = Disk(patch, point, trouble)
         try:
             change.apply()
         except OSError:
             assert disk.count > point
-            assert {name: content for name, content in found(tmp_path).items() if "." not in name} in (before, after)
+            assert found(tmp_path, torn=True) in (before, after)
     finish(tmp_path, after, systemd)
 
 
 @PROPERTY
-@given(before=CONTENTS, after=CONTENTS, trouble=st.sampled_from(["check", "reload"]))
+@given(before=STATES, after=STATES, trouble=st.sampled_from(["check", "reload"]))
 def test_whatever_is_refused_the_folder_and_the_record_are_as_before(a_set, systemd, before, after, trouble):
     tmp_path = a_set(before)
     record = Record.load("set", str(tmp_path / "state"))
     systemd.broken = trouble == "reload"
-    change = make(tmp_path, after, service="nginx", check=["false"] if trouble == "check" else [])
+    change = after.make(tmp_path, check=["false"] if trouble == "check" else [])
     try:
         change.apply()
     except Refusal:
@@ -246,10 +291,10 @@ def test_whatever_is_refused_the_folder_and_the_record_are_as_before(a_set, syst
 
 
 @PROPERTY
-@given(before=CONTENTS, after=CONTENTS, point=POINTS)
+@given(before=STATES, after=STATES, point=POINTS)
 def test_wherever_a_run_is_killed_no_file_is_torn_and_the_next_run_finishes_it(a_set, systemd, before, after, point):
     tmp_path = a_set(before)
-    change = make(tmp_path, after, service="nginx")
+    change = after.make(tmp_path)
     pid = os.fork()
     if pid == 0:
         with pytest.MonkeyPatch.context() as patch:
@@ -257,12 +302,9 @@ def test_wherever_a_run_is_killed_no_file_is_torn_and_the_next_run_finishes_it(a
             change.apply()
             os._exit(0)
     os.waitpid(pid, 0)
-    torn = {
-        name: content
-        for name, content in found(tmp_path).items()
-        if "." not in name and content not in (before.get(name), after.get(name))
-    }
-    assert torn == {}
+    files = found(tmp_path, torn=True).files
+    torn = {name for name in files if files[name] not in (before.files.get(name), after.files.get(name))}
+    assert not torn
     finish(tmp_path, after, systemd)
 
 
@@ -270,10 +312,10 @@ def finish(tmp_path, after, systemd):
     """The next run, undisturbed: as asked for, nothing left over, reloaded if it was not yet, and nothing to do after it."""
     systemd.calls.clear()
     unfinished = found(tmp_path) != after or Record.load("set", str(tmp_path / "state")).pending
-    make(tmp_path, after, service="nginx").apply()
+    after.make(tmp_path).apply()
     assert found(tmp_path) == after
     assert systemd.calls == (["reload"] if unfinished else [])
-    assert not make(tmp_path, after, service="nginx").changed
+    assert not after.make(tmp_path).changed
 
 
 def test_a_link_in_the_place_of_a_file_is_put_back_as_a_link(tmp_path, systemd, save):
