@@ -86,7 +86,7 @@ def test_a_misspelt_directive_is_named_with_its_line_and_every_site_serves_on():
     )
     answers = on_each(f"echo {statuses}")
     assert all("000" not in answer for answer in answers)
-    status, output, _ = play(nginx_extra="charset utf-8;\nservr_tokens off;")
+    status, output, _ = play(nginx_extra="add_header X-One 1;\nservr_tokens off;")
     assert status != 0
     assert re.search(r"app 'notes': .*unknown directive \"servr_tokens\" in its nginx.conf:\d+", output, re.DOTALL)
     assert on_each(f"echo {statuses}") == answers
