@@ -21,7 +21,7 @@ lint: setup ## Check the code: ansible-lint, yamllint, ruff, shellcheck, changel
 	yamllint .
 	ruff check
 	ruff format --check
-	shellcheck scripts/*.sh tests/images/*.sh tests/images/*/start-systemd tests/fixtures/*/*.sh .ci/run
+	shellcheck scripts/*.sh tests/images/*.sh tests/images/*/start-systemd tests/fixtures/*/*.sh benchmarks/*.sh .ci/run
 	antsibull-changelog lint
 
 unit: setup ## Run the unit tests; every nginx that can be had tests what the templates render
@@ -40,7 +40,13 @@ readme: setup ## Type README's commands in a fresh clone; takes the demo's host 
 test: setup ## Run lint, unit, both molecule targets and readme; ends with the counts
 	@scripts/test.sh
 
+benchmark: setup ## Measure runs beside the tutorial's commands and a play for nginx alone (FAST=1: once, building nothing)
+	@scripts/docker.sh
+	python benchmarks/first_run.py $(if $(FAST),--fast)
+	python benchmarks/unchanged_run.py $(if $(FAST),--fast)
+	@$(if $(FAST),,python benchmarks/table.py)
+
 clean: demo-clean ## Take away the demo's host, .venv and everything else that was generated
 	rm -rf .venv .ansible .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo demo-clean lint unit molecule molecule-ubuntu readme test clean
+.PHONY: help setup demo demo-clean lint unit molecule molecule-ubuntu readme test benchmark clean

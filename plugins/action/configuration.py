@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
 
 
@@ -26,5 +27,8 @@ class ActionModule(ActionBase):
     def _rendered(self, file: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         if boolean(file.get("sensitive", False)):
             file = {"mode": "0600", **file}
-        rest = {key: value for key, value in file.items() if key != "template"}
-        return {**rest, "content": render(self, file["template"], task_vars)}
+        rest = {key: value for key, value in file.items() if key not in ("template", "replacement")}
+        template = file["template"]
+        if file.get("replacement"):
+            template = str(Inventory(self, task_vars).path(file["replacement"]))
+        return {**rest, "content": render(self, template, task_vars)}

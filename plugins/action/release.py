@@ -140,8 +140,8 @@ class ActionModule(ActionBase):
             "venv": layout.venv(stage.venv),
             "pythonpath": pythonpath,
         }
-        uwsgi_ini = render(self, "uwsgi.ini.j2", variables)
-        nginx_conf = render(self, "nginx.conf.j2", variables)
+        uwsgi_ini = render(self, app["vassal_template"] or "uwsgi.ini.j2", variables)
+        nginx_conf = render(self, app["nginx_template"] or "nginx.conf.j2", variables)
         return Rendered(stage, app, seen["python"], seen["uwsgi"] or "to be built", pythonpath, uwsgi_ini, nginx_conf)
 
     def _send(self, release: Rendered) -> str:

@@ -41,6 +41,9 @@ options:
         description: Template on the controller, found as M(ansible.builtin.template) finds its O(ansible.builtin.template#module:src).
         type: str
         required: true
+      replacement:
+        description: Template of the user's that is rendered instead, absolute or relative to the inventory's folder. Empty, O(files[].template) is.
+        type: path
       owner: {description: Account., type: str, default: root}
       group: {description: Group., type: str, default: root}
       mode: {description: Permission bits in octal., type: str, default: "0644"}
@@ -152,6 +155,8 @@ def main() -> None:
             transaction.test()
     except Refusal as refusal:
         module.fail_json(msg=f"{params['set']}: {refusal}\nNothing was changed.")
+    except OSError as error:
+        module.fail_json(msg=f"{params['set']}: the host cannot do it: {error}; mend that and run again")
     module.exit_json(**result)
 
 

@@ -1,63 +1,14 @@
 """Runs against hosts that serve already: a change is served, a mistake changes nothing and says what to do.
 
-They are typed in the stranger's folder that molecule/default/side_effect.yml made, against all hosts at once.
+They are typed as the stranger types them (stranger.py), against all hosts at once.
 """
 
 import json
-import os
 import re
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
-
-FOLDER = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "stranger"
-APP = {
-    "name": "notes",
-    "module": "notes:create_app()",
-    "source": {"path": "../notes"},
-    "server_names": ["notes.example.com"],
-    "env": {"NOTES_DATABASE": "sqlite:////var/www/notes/shared/notes.db"},
-}
-
-
-def play(*flags, **changes):
-    """Run the apps' part of the site with a changed app; return exit status, output and the numbers of changes."""
-    environment = {
-        **os.environ,
-        "ANSIBLE_COLLECTIONS_PATH": str(FOLDER / "collections"),
-        "ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"),
-        "ANSIBLE_NOCOLOR": "1",
-    }
-    variables = FOLDER / "variables.json"  # Ansible prints what stands in its arguments
-    variables.write_text(json.dumps({"flask_apps": [{**APP, **changes}]}))
-    argv = [
-        "ansible-playbook",
-        "-i",
-        "inventory",
-        "emperor.flask.site",
-        "--tags",
-        "flask_app",
-        *flags,
-        "-e",
-        f"@{variables}",
-    ]
-    done = subprocess.run(argv, cwd=FOLDER, env=environment, capture_output=True, text=True)
-    return done.returncode, done.stdout + done.stderr, re.findall(r"changed=(\d+)", done.stdout)
-
-
-def hosts():
-    """The scenario's hosts."""
-    return re.findall(r"^    (emperor-\S+):", (FOLDER / "inventory/hosts.yml").read_text(), re.MULTILINE)
-
-
-def on_each(command):
-    """What a command prints, host by host."""
-    return [
-        subprocess.run(["docker", "exec", host, "sh", "-c", command], capture_output=True, text=True, check=True).stdout
-        for host in hosts()
-    ]
+from stranger import FOLDER, hosts, on_each, play
 
 
 def state():
@@ -126,6 +77,21 @@ def test_a_mistake_changes_nothing_and_says_what_to_do(changes, words):
     assert [word for word in words if word not in output] == [], output
     assert set(changed) == {"0"}, output
     assert state() == before
+
+
+def test_a_misspelt_directive_is_named_with_its_line_and_every_site_serves_on():
+    statuses = " ".join(
+        f"$(curl --silent --output /dev/null --write-out '%{{http_code}}' -H 'Host: {name}' http://127.0.0.1/)"
+        for name in ("demoapp.test", "echo.test", "notes.example.com")
+    )
+    answers = on_each(f"echo {statuses}")
+    assert all("000" not in answer for answer in answers)
+    status, output, _ = play(nginx_extra="add_header X-One 1;\nservr_tokens off;")
+    assert status != 0
+    assert re.search(r"app 'notes': .*unknown directive \"servr_tokens\" in its nginx.conf:\d+", output, re.DOTALL)
+    assert on_each(f"echo {statuses}") == answers
+    status, output, changed = play()
+    assert (status, set(changed)) == (0, {"0"}), output
 
 
 def test_a_release_that_cannot_be_imported_is_red_and_the_old_one_serves_on(broken):

@@ -85,6 +85,8 @@ def test_a_relative_source_starts_from_the_inventory():
         ({"python": "python3"}, ["python 'python3'", "absolute path"]),
         ({"vassal_extra": {"--lazy": True}}, ["vassal_extra", "'--lazy'", "without dashes"]),
         ({"vassal_extra": {"route": "a\nb"}}, ["vassal_extra.route", "one line"]),
+        ({"nginx_template": "own.j2"}, ["nginx_template: there is no file /inventory/own.j2", "inventory's folder"]),
+        ({"vassal_template": "/own.j2"}, ["vassal_template: there is no file /own.j2"]),
     ],
 )
 def test_a_mistake_is_named_with_its_remedy(changes, words):

@@ -25,6 +25,7 @@ RUN_BY = {
     ),
     "sudo flask-app notes flask shell": ("tests/host/test_environment.py", "flask-app notes flask shell"),
     "make test": (".ci/run", "make test"),
+    "make benchmark": ("tests/readme/test_readme.py", '"make benchmark FAST=1"'),
 }
 
 
