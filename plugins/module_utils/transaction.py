@@ -100,6 +100,7 @@ class Transaction:
     aside: list[str] = field(default_factory=list)
     check: list[str] = field(default_factory=list)
     service: str | None = None
+    instances: str | None = None
 
     def __post_init__(self) -> None:
         self.missing = [
@@ -117,6 +118,11 @@ class Transaction:
         self.idle = bool(self.service) and not systemd.is_ready(self.service)
         self.reloading = self.served = False
         self.kept: list[str] = []
+
+    @property
+    def restarts(self) -> bool:
+        """Tell whether instances have to restart, because the unit that they run under changes."""
+        return bool(self.instances) and any(file.reload and file.path.startswith(UNITS) for file in self.written)
 
     @property
     def changed(self) -> bool:
@@ -219,15 +225,24 @@ class Transaction:
             systemd.daemon_reload()
         if self.service and self.reloading:
             self.served = True
-            systemd.reload(self.service)
+            self._reload()
         if self.service and self.idle:
             systemd.enable_now(self.service)
+
+    def _reload(self) -> None:
+        """Let the service read its files again; its instances reload, but for a changed unit, which only a restart applies."""
+        if self.instances is None:
+            systemd.reload(self.service)
+        elif self.restarts:
+            systemd.try_restart(self.instances)
+        else:
+            systemd.try_reload(self.instances)
 
     def _serve_as_before(self) -> None:
         if self._touches_units():
             systemd.daemon_reload()
         if self.service and self.served:
-            systemd.try_reload(self.service)
+            systemd.try_reload(self.instances or self.service)
 
     def _touches_units(self) -> bool:
         return any(path.startswith(UNITS) for path in [*(file.path for file in self.written), *self.removed])

@@ -70,6 +70,11 @@ options:
     description:
       - Unit that is enabled, runs, and reloads (or restarts, where it cannot reload) when something it reads has changed.
     type: str
+  instances:
+    description:
+      - Pattern of the units that read the files, where O(service) only groups them. They reload in its place; when their unit
+        itself changes they restart, which a result, and check mode before it, says in C(restarts).
+    type: str
 attributes:
   check_mode: {support: full, description: Tells what would change; the check command then runs only if nothing would.}
   diff_mode: {support: full, description: Shows each file as M(ansible.builtin.template) does; of a sensitive one only that it changes.}
@@ -89,6 +94,7 @@ EXAMPLES = r"""
 RETURN = r"""
 written: {description: Paths that were written or given another owner or mode., type: list, elements: str, returned: success}
 removed: {description: Paths that were removed., type: list, elements: str, returned: success}
+restarts: {description: "Pattern of the units that restart, empty if none does.", type: str, returned: success}
 moved: {description: New paths of what was put aside or back., type: list, elements: str, returned: success}
 """
 
@@ -128,6 +134,7 @@ def main() -> None:
             "aside": {"type": "list", "elements": "path", "default": []},
             "check": {"type": "list", "elements": "str", "default": []},
             "service": {},
+            "instances": {},
         },
         supports_check_mode=True,
     )
@@ -141,6 +148,7 @@ def main() -> None:
             aside=params["aside"],
             check=params["check"],
             service=params["service"],
+            instances=params["instances"],
         )
         result = {
             "changed": transaction.changed,
@@ -148,6 +156,7 @@ def main() -> None:
             "removed": transaction.removed,
             "moved": [new for _, new in transaction.moved],
             "diff": transaction.diff(),
+            "restarts": params["instances"] if transaction.restarts else "",
         }
         if not module.check_mode:
             transaction.apply()

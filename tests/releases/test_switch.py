@@ -57,14 +57,6 @@ def test_a_rotated_secret_is_a_new_activation_of_the_same_release(shop):
     assert {host: live(host) for host in HOSTS} == before
 
 
-def test_an_unchanged_site_changes_nothing_and_loses_nothing(shop):
-    with nothing_lost() as counted:
-        run = shop.play("site")
-    assert run.status == 0, run.output
-    assert set(run.changed) == {0}, run.output
-    assert sum(seen.closed_idle for seen in counted) == 0
-
-
 def test_releases_in_a_row_keep_what_keep_releases_says_and_leave_the_rest_flat(shop):
     for number in range(8):
         shop.write(f"row {number}")

@@ -34,6 +34,9 @@ class Systemd:
     def try_reload(self, unit):
         self.calls.append("try_reload")
 
+    def try_restart(self, unit):
+        self.calls.append(f"try_restart {unit}")
+
     def daemon_reload(self):
         self.calls.append("daemon_reload")
 
@@ -122,6 +125,23 @@ def test_a_service_that_does_not_start_gets_its_old_files_back(tmp_path, systemd
         make(tmp_path, {"a": b"2"}, service="nginx").apply()
     assert read(tmp_path) == {"a": b"1"}
     assert systemd.calls[-1] == "try_reload"
+
+
+def test_instances_reload_and_restart_only_for_their_unit(tmp_path, systemd, save, monkeypatch):
+    options = {"service": "uwsgi-emperor.target", "instances": "uwsgi-emperor@*.service"}
+    monkeypatch.setattr(module, "UNITS", str(tmp_path / "units"))
+    (tmp_path / "units").mkdir()
+    make(tmp_path, {"emperor.ini": b"1", "units/shop": b"1"}, **options).apply()
+    systemd.calls.clear()
+    change = make(tmp_path, {"emperor.ini": b"2", "units/shop": b"1"}, **options)
+    assert not change.restarts
+    change.apply()
+    assert systemd.calls == ["try_reload"]
+    systemd.calls.clear()
+    change = make(tmp_path, {"emperor.ini": b"2", "units/shop": b"2"}, **options)
+    assert change.restarts
+    change.apply()
+    assert systemd.calls == ["daemon_reload", "try_restart uwsgi-emperor@*.service"]
 
 
 def test_a_run_that_died_before_the_reload_is_finished_by_the_next(tmp_path, systemd, save, monkeypatch):
