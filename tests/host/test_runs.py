@@ -39,11 +39,11 @@ MISTAKES = {
     ),
     "a module that is not there": (
         {"module": "nots:create_app()", "health": {"timeout": 8}},
-        ["app 'notes'", "No module named 'nots'", "What it served before, it serves on."],
+        ["app 'notes'", "No module named 'nots'", "what this host served before, it serves on."],
     ),
     "a callable that is not there": (
         {"module": "notes:create_ap()", "health": {"timeout": 8}},
-        ["app 'notes'", "callable not found", "What it served before, it serves on."],
+        ["app 'notes'", "callable not found", "what this host served before, it serves on."],
     ),
     "an option misspelt": ({"vassal_extra": {"threds": 3}, "health": {"timeout": 8}}, ["app 'notes'", "threds"]),
 }
@@ -72,10 +72,9 @@ def full_disk():
 @pytest.mark.parametrize(("changes", "words"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_changes_nothing_and_says_what_to_do(changes, words):
     before = state()
-    status, output, changed = play(**changes)
+    status, output, _ = play(**changes)
     assert status != 0
     assert [word for word in words if word not in output] == [], output
-    assert set(changed) == {"0"}, output
     assert state() == before
 
 
@@ -99,7 +98,7 @@ def test_a_release_that_cannot_be_imported_is_red_and_the_old_one_serves_on(brok
     status, output, _ = play(source=broken, health={"timeout": 8})
     assert status != 0
     assert "RuntimeError: the database is on fire" in output
-    assert "What it served before, it serves on." in output
+    assert "what this host served before, it serves on." in output
     assert state() == before
 
 
@@ -125,7 +124,7 @@ def test_changed_code_is_served_after_the_next_run():
     module = FOLDER / "notes/src/notes/__init__.py"
     module.write_text(module.read_text().replace("return app\n", 'app.get("/new")(lambda: "new")\n    return app\n'))
     status, output, changed = play()
-    assert (status, set(changed)) == (0, {"1"}), output
+    assert status == 0 and "0" not in changed, output
     asked = "curl --silent -H 'Host: notes.example.com' http://127.0.0.1/new"
     assert on_each(asked) == ["new"] * len(hosts())
     assert set(play()[2]) == {"0"}
@@ -133,7 +132,7 @@ def test_changed_code_is_served_after_the_next_run():
 
 def test_a_new_secret_is_served_and_stands_in_no_output():
     status, output, changed = play("--diff", "-vvvv", secrets={"NOTES_ROTATED": "s3cret of today"})
-    assert (status, set(changed)) == (0, {"1"}), output
+    assert status == 0 and "0" not in changed, output
     assert "s3cret" not in output
     asked = "curl --silent -H 'Host: notes.example.com' http://127.0.0.1/environment/NOTES_ROTATED"
     assert [bytes(json.loads(answer)) for answer in on_each(asked)] == [b"s3cret of today"] * len(hosts())

@@ -170,7 +170,7 @@ def test_an_index_that_does_not_answer_is_named_with_the_time_and_the_app_serves
     assert re.search(
         r"app 'demoapp': the package index at silent\.walls\.test did not answer within (4[5-9]|5\d) seconds", output
     )
-    assert "What it served before, it serves on." in output
+    assert "what this host served before, it serves on." in output
     assert MARK not in output
     test_the_app_serves()
 
