@@ -6,9 +6,10 @@ They are typed as the stranger types them (stranger.py), against all hosts at on
 import json
 import re
 import shutil
+import subprocess
 
 import pytest
-from stranger import FOLDER, hosts, on_each, play
+from stranger import FOLDER, environment, hosts, on_each, play
 
 
 def state():
@@ -136,3 +137,18 @@ def test_a_new_secret_is_served_and_stands_in_no_output():
     assert "s3cret" not in output
     asked = "curl --silent -H 'Host: notes.example.com' http://127.0.0.1/environment/NOTES_ROTATED"
     assert [bytes(json.loads(answer)) for answer in on_each(asked)] == [b"s3cret of today"] * len(hosts())
+
+
+def test_deploy_releases_one_app_and_rollback_goes_back():
+    module = FOLDER / "notes/src/notes/__init__.py"
+    module.write_text(module.read_text().replace('"new"', '"newer"'))
+    asked = "curl --silent -H 'Host: notes.example.com' http://127.0.0.1/new"
+    for line, answer in (
+        ("ansible-playbook -i inventory emperor.flask.deploy -e app=notes", "newer"),
+        ("ansible-playbook -i inventory emperor.flask.rollback -e app=notes", "new"),
+    ):
+        done = subprocess.run(line.split(), cwd=FOLDER, env=environment(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+        released = re.findall(r"notes on (\S+): \w{12} -> \w{12} in [\d.]+ s, http://notes.example.com/", done.stdout)
+        assert sorted(released) == sorted(hosts())
+        assert on_each(asked) == [answer] * len(hosts())

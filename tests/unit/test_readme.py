@@ -23,6 +23,14 @@ RUN_BY = {
         "molecule/default/side_effect.yml",
         "ansible-playbook -i inventory emperor.flask.site",
     ),
+    "ansible-playbook -i inventory emperor.flask.deploy -e app=notes": (
+        "tests/host/test_runs.py",
+        "ansible-playbook -i inventory emperor.flask.deploy -e app=notes",
+    ),
+    "ansible-playbook -i inventory emperor.flask.rollback -e app=notes": (
+        "tests/host/test_runs.py",
+        "ansible-playbook -i inventory emperor.flask.rollback -e app=notes",
+    ),
     "sudo flask-app notes flask shell": ("tests/host/test_environment.py", "flask-app notes flask shell"),
     "make test": (".ci/run", "make test"),
     "make benchmark": ("tests/readme/test_readme.py", '"make benchmark FAST=1"'),
