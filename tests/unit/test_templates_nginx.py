@@ -16,6 +16,7 @@ from nginx_config import (
     run_in_image,
     site,
 )
+from render import render
 
 NGINX = tuple(IMAGES)
 SYSTEMS = {
