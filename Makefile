@@ -40,6 +40,9 @@ readme: setup ## Type README's commands in a fresh clone; takes the demo's host 
 test: setup ## Run lint, unit, both molecule targets and readme; ends with the counts
 	@scripts/test.sh
 
+soak: setup ## Kill 20 controllers and release 50 times in a row, under load; prints its seeds (EMPEROR_SEED repeats them)
+	EMPEROR_KILLS=20 EMPEROR_ROW=50 PYTEST_ADDOPTS="-v -s -k 'killed or row'" molecule test -s releases
+
 benchmark: setup ## Measure runs beside the tutorial's commands and a play for nginx alone (FAST=1: once, building nothing)
 	@scripts/docker.sh
 	python benchmarks/first_run.py $(if $(FAST),--fast)
@@ -49,4 +52,4 @@ benchmark: setup ## Measure runs beside the tutorial's commands and a play for n
 clean: demo-clean ## Take away the demo's host, .venv and everything else that was generated
 	rm -rf .venv .ansible .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo demo-clean lint unit molecule molecule-ubuntu readme test benchmark clean
+.PHONY: help setup demo demo-clean lint unit molecule molecule-ubuntu readme test soak benchmark clean

@@ -1,8 +1,11 @@
 """Releases under load: whatever changes, no request is lost."""
 
+import os
+
 import pytest
 from conftest import HOSTS, live, load, nothing_lost, on, settled
 
+ROW = int(os.environ.get("EMPEROR_ROW", "8"))
 CHANGES = {
     "code": {},
     "an app that imports for 5 seconds": {"env": {"SHOP_IMPORT_SECONDS": "5"}},
@@ -57,14 +60,31 @@ def test_a_rotated_secret_is_a_new_activation_of_the_same_release(shop):
     assert {host: live(host) for host in HOSTS} == before
 
 
+def used(host):
+    """What the app takes: KiB of disk, processes, KiB of memory (each shared part counted once)."""
+    disk = on(host, "du -sk /var/www/shop | cut -f1")
+    processes = on(host, "pgrep -u shop").split()
+    memory = on(
+        host,
+        f"cat {' '.join(f'/proc/{pid}/smaps_rollup' for pid in processes)} | awk '/^Pss:/ {{n += $2}} END {{print n}}'",
+    )
+    return int(disk), len(processes), int(memory)
+
+
 def test_releases_in_a_row_keep_what_keep_releases_says_and_leave_the_rest_flat(shop):
-    for number in range(8):
+    for number in range(ROW):
         shop.write(f"row {number}")
         shop.deploy()
-        for host in HOSTS:
-            settled(host)
+        left = {host: settled(host) for host in HOSTS}
+        if number == shop.entry["keep_releases"] - 1:
+            full = {host: used(host) for host in HOSTS}
     for host in HOSTS:
-        assert len(on(host, "ls /var/www/shop/releases").split()) == 4
-        assert len(on(host, "ls /var/www/shop/code").split()) == 4
+        assert len(on(host, "ls /var/www/shop/releases").split()) == shop.entry["keep_releases"], left[host]
+        assert len(on(host, "ls /var/www/shop/code").split()) == shop.entry["keep_releases"]
         assert on(host, "ls /var/www/shop/secrets | wc -l").strip() == "1"
-        assert on(host, "pgrep -u shop -f 'uWSGI master' | wc -l").strip() == "1"
+        (disk, processes, memory), (disk_now, processes_now, memory_now) = full[host], used(host)
+        print(
+            f"\n{host} after {ROW} releases: {disk_now} of {disk} KiB of disk, {memory_now} of {memory} KiB of memory"
+        )
+        assert processes_now == processes
+        assert disk_now < disk * 1.2 and memory_now < memory * 1.5
