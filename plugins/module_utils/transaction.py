@@ -117,12 +117,10 @@ class Transaction:
         self.moved += [(path + ASIDE, path) for path in returning if not os.path.lexists(path)]
         self.idle = bool(self.service) and not systemd.is_ready(self.service)
         self.reloading = self.served = False
+        # Instances have to restart when the unit that they run under changes; where it is new, none runs yet.
+        units = [file.path for file in self.written if file.reload and file.path.startswith(UNITS)]
+        self.restarts = bool(self.instances) and any(os.path.exists(path) for path in units)
         self.kept: list[str] = []
-
-    @property
-    def restarts(self) -> bool:
-        """Tell whether instances have to restart, because the unit that they run under changes."""
-        return bool(self.instances) and any(file.reload and file.path.startswith(UNITS) for file in self.written)
 
     @property
     def changed(self) -> bool:
