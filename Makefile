@@ -29,7 +29,7 @@ unit: setup ## Run the unit tests; every nginx that can be had tests what the te
 	pytest tests/unit
 
 molecule: setup ## Run every Molecule scenario on Debian 12, 13 and testing, and a Debian that says it is Ubuntu
-	molecule test --all
+	@scripts/molecule.sh
 
 molecule-ubuntu: setup ## Run the default scenario on Ubuntu 22.04, 24.04 and 26.04, where a container registry answers
 	@scripts/molecule-ubuntu.sh

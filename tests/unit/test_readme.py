@@ -52,3 +52,11 @@ def test_the_inventory_is_the_example_that_molecule_deploys():
     assert example.removeprefix("---\n") in fenced("yaml")
     assert "inventories/example/hosts.yml" in (ROOT / "molecule/default/side_effect.yml").read_text(encoding="utf-8")
     assert len(example.removeprefix("---\n").splitlines()) <= 10
+
+
+def test_make_molecule_runs_every_scenario():
+    lanes = re.search(
+        r"^lanes=\((.*)\)$", (ROOT / "scripts/molecule.sh").read_text(encoding="utf-8"), re.MULTILINE
+    ).group(1)
+    scenarios = [path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")]
+    assert sorted(re.findall(r"\w+", lanes)) == sorted(scenarios)
