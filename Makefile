@@ -29,7 +29,7 @@ unit: setup ## Run the unit tests; every nginx that can be had tests what the te
 	pytest tests/unit
 
 molecule: setup ## Run every Molecule scenario on Debian 12, 13 and testing, and a Debian that says it is Ubuntu
-	molecule test --all
+	@scripts/molecule.sh
 
 molecule-ubuntu: setup ## Run the default scenario on Ubuntu 22.04, 24.04 and 26.04, where a container registry answers
 	@scripts/molecule-ubuntu.sh
@@ -39,6 +39,15 @@ readme: setup ## Type README's commands in a fresh clone; takes the demo's host 
 
 test: setup ## Run lint, unit, both molecule targets and readme; ends with the counts
 	@scripts/test.sh
+
+soak: setup ## Kill 20 controllers and release 50 times in a row, under load; prints its seeds (EMPEROR_SEED repeats them)
+	EMPEROR_KILLS=20 EMPEROR_ROW=50 PYTEST_ADDOPTS="-v -s -k 'killed or row'" molecule test -s releases
+
+benchmark: setup ## Measure runs beside the tutorial's commands and a play for nginx alone (FAST=1: once, building nothing)
+	@scripts/docker.sh
+	python benchmarks/first_run.py $(if $(FAST),--fast)
+	python benchmarks/unchanged_run.py $(if $(FAST),--fast)
+	@$(if $(FAST),,python benchmarks/table.py)
 
 benchmark-releases: setup ## Measure releases beside other ways to release, and what they cost; README's tables and its plot anew
 	@scripts/docker.sh
@@ -51,4 +60,4 @@ benchmark-releases: setup ## Measure releases beside other ways to release, and 
 clean: demo-clean ## Take away the demo's host, .venv and everything else that was generated
 	rm -rf .venv .ansible .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo demo-clean lint unit molecule molecule-ubuntu readme test benchmark-releases clean
+.PHONY: help setup demo demo-clean lint unit molecule molecule-ubuntu readme test soak benchmark benchmark-releases clean

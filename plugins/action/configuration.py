@@ -8,7 +8,11 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
+
+display = Display()
 
 
 class ActionModule(ActionBase):
@@ -21,10 +25,16 @@ class ActionModule(ActionBase):
         files = [self._rendered(file, task_vars or {}) for file in arguments.get("files", [])]
         sensitive = {file["path"]: file.pop("content") for file in files if boolean(file.pop("sensitive", False))}
         arguments.update(files=files, sensitive=sensitive)
-        return self._execute_module("emperor.flask.configuration", module_args=arguments, task_vars=task_vars)
+        result = self._execute_module("emperor.flask.configuration", module_args=arguments, task_vars=task_vars)
+        if result.get("restarts"):
+            display.warning(f"{result['restarts']} restart: requests fail while their apps start")
+        return result
 
     def _rendered(self, file: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         if boolean(file.get("sensitive", False)):
             file = {"mode": "0600", **file}
-        rest = {key: value for key, value in file.items() if key != "template"}
-        return {**rest, "content": render(self, file["template"], task_vars)}
+        rest = {key: value for key, value in file.items() if key not in ("template", "replacement")}
+        template = file["template"]
+        if file.get("replacement"):
+            template = str(Inventory(self, task_vars).path(file["replacement"]))
+        return {**rest, "content": render(self, template, task_vars)}

@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
         step = self._arguments["step"]
         planned = {"stage": self._stage, "rollback": self._rollback}
         result = planned[step]() if step in planned else self._follow(step, self._arguments["plan"])
-        return self._without_secrets(result) if result.get("failed") else result
+        return self._without_secrets(result) if result.get("failed") or step in HOOKS else result
 
     def _stage(self) -> Result:
         """Compare all apps with what is live; stage those that differ, take away those that are to be absent."""
@@ -111,7 +111,7 @@ class ActionModule(ActionBase):
         if step == "retire" and not result.get("failed"):
             result["report"] = [plans.report(app, plan, self._vars["inventory_hostname"]) for app in apps]
         if step in HOOKS:
-            result["hooks"] = result.get("by_app")
+            result["hooks"] = result.pop("by_app", {})
         return result
 
     def _rendered(self, app: Result, seen: Result) -> Rendered:
@@ -140,8 +140,8 @@ class ActionModule(ActionBase):
             "venv": layout.venv(stage.venv),
             "pythonpath": pythonpath,
         }
-        uwsgi_ini = render(self, "uwsgi.ini.j2", variables)
-        nginx_conf = render(self, "nginx.conf.j2", variables)
+        uwsgi_ini = render(self, app["vassal_template"] or "uwsgi.ini.j2", variables)
+        nginx_conf = render(self, app["nginx_template"] or "nginx.conf.j2", variables)
         return Rendered(stage, app, seen["python"], seen["uwsgi"] or "to be built", pythonpath, uwsgi_ini, nginx_conf)
 
     def _send(self, release: Rendered) -> str:
@@ -165,10 +165,18 @@ class ActionModule(ActionBase):
         return result
 
     def _without_secrets(self, result: Result) -> Result:
-        """A failure with every secret blotted out: an app may have logged one."""
+        """What an app or its hook said, with every secret blotted out: it may have said one."""
         values = [str(value) for app in self._inventory.apps()[0] for value in app.get("secrets", {}).values()]
-        for key in ("msg", "exception", "module_stdout", "module_stderr"):
-            for value in values:
-                if isinstance(result.get(key), str) and len(value) >= SHORT:
-                    result[key] = result[key].replace(value, "********")
-        return result
+        secrets = [value for value in values if len(value) >= SHORT]
+        said = ("msg", "exception", "module_stdout", "module_stderr", "hooks")
+        return {key: _blotted(part, secrets) if key in said else part for key, part in result.items()}
+
+
+def _blotted(part: Any, secrets: list[str]) -> Any:
+    if isinstance(part, dict):
+        return {key: _blotted(value, secrets) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_blotted(value, secrets) for value in part]
+    for secret in secrets if isinstance(part, str) else []:
+        part = part.replace(secret, "********")
+    return part

@@ -18,6 +18,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inv
 ROLES = ("prerequisites", "nginx", "uwsgi_emperor", "flask_app")
 FACT = "emperor_flask_host"
 APPS = ("flask_apps", "flask_app_defaults")  # checked app by app, each under its own name
+TEMPLATE = "_template"  # how the variables end that put a file of the user's in a template's place
 
 display = Display()
 
@@ -32,6 +33,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         self._vars = task_vars or {}
         self._inventory = Inventory(self, self._vars)
+        self._discovered: dict[str, Any] = {}
         _, arguments = self.validate_argument_spec({"role": {"choices": list(ROLES)}})
         roles = [arguments["role"]] if arguments["role"] else list(ROLES)
         mistakes = [mistake for role in roles for mistake in self._check_variables(role)]
@@ -41,7 +43,7 @@ class ActionModule(ActionBase):
         host = self._host(sorted({app["python"] for app in prepared} or {"/usr/bin/python3"}))
         _refuse([*hosts.refusals(host, prepared), *(hosts.port_refusals(host) if "nginx" in roles else [])])
         shown = [without_secrets(app) for app in prepared]
-        return {"changed": False, "apps": shown, "host": host, "ansible_facts": {FACT: host}}
+        return {"changed": False, "apps": shown, "host": host, "ansible_facts": {**self._discovered, FACT: host}}
 
     def _check_variables(self, role: str) -> Iterator[str]:
         """Check a role's own variables, and warn about a variable that looks like a misspelt one of them."""
@@ -49,6 +51,13 @@ class ActionModule(ActionBase):
         given = {name: self._inventory.value(name) for name in schema if name in self._vars and name not in APPS}
         for mistake in spec.check(schema, given)[1]:
             yield f"{mistake}; correct it in the inventory"
+        for name, value in given.items():
+            if (
+                name.endswith(TEMPLATE)
+                and value
+                and (missing := apps.missing_template(self._inventory.path(str(value))))
+            ):
+                yield f"{name}: {missing}"
         if role == "prerequisites":
             yield from walls.mistakes(given)
         prefix = "flask_app" if role == "flask_app" else f"{role}_"
@@ -86,6 +95,8 @@ class ActionModule(ActionBase):
         )
         if "host" not in result:
             raise AnsibleActionFail(result.get("msg", "the host does not answer"), result=result)
+        # The interpreter that Ansible found on the host, unless it was told one: without it the next task looks again.
+        self._discovered = result.get("ansible_facts", {})
         return result["host"]
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, run
-from ansible_collections.emperor.flask.plugins.module_utils.files import Access, Snapshot, remove, replace_file
+from ansible_collections.emperor.flask.plugins.module_utils.files import Access, keep, put_back, remove, replace_file
 
 LISTS = "/var/lib/apt/lists"
 FRESH = 24 * 3600  # seconds for which package lists count as fresh
@@ -83,13 +83,13 @@ def parse_policy(text: str) -> list[str]:
 @contextlib.contextmanager
 def services_left_alone() -> Iterator[None]:
     """Let packages neither start, stop nor restart services; for as long as this process lives, even if it is killed."""
-    before = Snapshot.take(POLICY)
+    keep(POLICY)
     script = f"#!/bin/sh\n[ -d /proc/{os.getpid()} ] || exit 0\nexit 101\n"
     replace_file(POLICY, script.encode(), Access(0o755))
     try:
         yield
     finally:
-        before.restore(POLICY)
+        put_back(POLICY)
 
 
 def bury(package: str) -> None:

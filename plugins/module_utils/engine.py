@@ -52,9 +52,12 @@ class App:
         """What a release of this app was made of."""
         try:
             with open(os.path.join(self.layout.release(release), "manifest.json"), encoding="utf-8") as stream:
-                return json.load(stream)
+                manifest = json.load(stream)
         except FileNotFoundError:
             raise Refusal(f"there is no release '{release}' on this host; there are: {self._releases()}") from None
+        if manifest["schema"] != store.SCHEMA:
+            raise Refusal(f"the release '{release}' was made by another version of emperor.flask; deploy it anew")
+        return manifest
 
     def _releases(self) -> str:
         return ", ".join(retention.served(self.layout)) or "none"
@@ -68,6 +71,10 @@ class App:
         layout, live = self.layout, vassal.live(self.layout)
         group, version = host.nginx_group(), host.python_version(python)
         ready = systemd.is_ready(layout.unit)
+        try:
+            manifest = self.manifest(live.release) if live else None
+        except Refusal:
+            manifest = None  # made by another version of emperor.flask: it is released anew
         return {
             "exists": account.exists(layout),
             "python": version,
@@ -76,14 +83,15 @@ class App:
             "codes": [name for name in names_in(layout.codes) if not name.endswith(".partial")],
             "release": live.release if live else None,
             "activation": str(live) if live else None,
-            "healthy": bool(live and ready) and self._is_healthy(live),
+            "healthy": bool(manifest and ready) and self._is_healthy(live),
             "in_place": ready
             and bool(group)
             and not account.misplaced(layout, group)
             and not vassal.leftovers(layout, live)
             and not retention.debris(layout)
             and live in vassal.governed(layout)
-            and site.is_linked(layout, self.manifest(live.release)["default_server"]),
+            and bool(manifest)
+            and site.is_linked(layout, manifest["default_server"]),
             "secrets": self._secrets(live),
             "files": {name: _text(os.path.join(layout.current, name)) for name in TEXTS},
         }

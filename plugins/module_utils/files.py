@@ -11,6 +11,8 @@ import pwd
 import stat
 from dataclasses import dataclass
 
+NEW, OLD = ".emperor-new", ".emperor-old"  # beside a file, on its way in and out; no program's pattern matches them
+
 
 @dataclass(frozen=True)
 class Access:
@@ -37,17 +39,15 @@ class Access:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What stood at a path: a file's bytes or a link's target with its owner and mode, or nothing."""
+    """What stands at a path: a file's bytes and mode, or a link's target, or nothing."""
 
     content: bytes | None = None
     link: str | None = None
     mode: int = 0
-    uid: int = 0
-    gid: int = 0
 
     @classmethod
     def take(cls, path: str) -> Snapshot:
-        """Remember ``path``."""
+        """Read ``path``."""
         try:
             status = os.lstat(path)
         except FileNotFoundError:
@@ -55,46 +55,63 @@ class Snapshot:
         if stat.S_ISLNK(status.st_mode):
             return cls(link=os.readlink(path))
         with open(path, "rb") as stream:
-            return cls(stream.read(), None, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
-
-    def restore(self, path: str) -> None:
-        """Put back what stood at ``path``."""
-        if self.link is not None:
-            replace_link(path, self.link)
-        elif self.content is not None:
-            _replace(path, self.content, self._give_back)
-        else:
-            remove(path)
-
-    def _give_back(self, path: str) -> None:
-        os.chown(path, self.uid, self.gid)
-        os.chmod(path, self.mode)
+            return cls(stream.read(), None, stat.S_IMODE(status.st_mode))
 
 
-def _replace(path: str, content: bytes, give_access) -> None:
-    """Write beside ``path``, flush to disk, and take its place by rename(2)."""
-    beside = f"{path}.emperor-new"
+def stage(path: str, content: bytes, access: Access) -> None:
+    """Write beside ``path`` what ``put_staged`` puts in its place, and flush it to disk."""
+    beside = path + NEW
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        give_access(beside)
-        os.rename(beside, path)
+        access.apply(beside)
     except BaseException:
         remove(beside)
         raise
 
 
+def put_staged(path: str) -> None:
+    """Put what was staged in the place of ``path`` by rename(2): readers see the old file or the new one."""
+    os.rename(path + NEW, path)
+
+
 def replace_file(path: str, content: bytes, access: Access) -> None:
-    """Make ``path`` a file of this content; readers see the old one or the new one."""
-    _replace(path, content, access.apply)
+    """Make ``path`` a file of this content."""
+    stage(path, content, access)
+    try:
+        put_staged(path)
+    except BaseException:
+        remove(path + NEW)
+        raise
+
+
+def keep(path: str) -> None:
+    """Give what stands at ``path`` a second name, so that ``put_back`` needs no space on the disk."""
+    remove(path + OLD)
+    with contextlib.suppress(FileNotFoundError):
+        os.link(path, path + OLD, follow_symlinks=False)
+
+
+def put_back(path: str) -> None:
+    """Make ``path`` what it was when it was kept: that file or link, or nothing."""
+    try:
+        os.rename(path + OLD, path)
+    except FileNotFoundError:
+        remove(path)
+
+
+def forget(path: str) -> None:
+    """Remove what was staged or kept beside ``path``."""
+    remove(path + NEW)
+    remove(path + OLD)
 
 
 def replace_link(path: str, target: str) -> None:
     """Make ``path`` a symbolic link to ``target`` by rename(2)."""
-    beside = f"{path}.emperor-new"
+    beside = path + NEW
     remove(beside)
     os.symlink(target, beside)
     os.rename(beside, path)

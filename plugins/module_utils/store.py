@@ -21,6 +21,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.packages import Packages
 from ansible_collections.emperor.flask.plugins.module_utils.pip import pip, reason
 
+SCHEMA = 2  # of a release's manifest
 UNCHECKED = ["--invalidation-mode", "unchecked-hash"]  # a store never changes, so Python need not look whether it did
 COMPLETE = "emperor-complete"  # stands in a virtual environment that was finished: it cannot be renamed into place
 

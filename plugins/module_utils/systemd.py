@@ -35,8 +35,13 @@ def restart(unit: str) -> None:
 
 
 def try_reload(unit: str) -> None:
-    """Reload or restart a unit after a failure that is already being reported; only a running one."""
+    """Reload a unit, or all that match a pattern, or restart what cannot reload; only running ones."""
     succeeds(["systemctl", "try-reload-or-restart", unit])
+
+
+def try_restart(unit: str) -> None:
+    """Restart a unit, or all that match a pattern; only running ones."""
+    succeeds(["systemctl", "try-restart", unit])
 
 
 def daemon_reload() -> None:

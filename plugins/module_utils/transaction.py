@@ -8,6 +8,7 @@ says whether a reload is still owed, so that a run that died between writing and
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -19,9 +20,14 @@ from ansible_collections.emperor.flask.plugins.module_utils.files import (
     Access,
     Snapshot,
     ensure_directory,
+    forget,
+    keep,
     names_in,
+    put_back,
+    put_staged,
     remove,
     replace_file,
+    stage,
 )
 
 STATE = "/var/lib/emperor-flask"
@@ -94,6 +100,7 @@ class Transaction:
     aside: list[str] = field(default_factory=list)
     check: list[str] = field(default_factory=list)
     service: str | None = None
+    instances: str | None = None
 
     def __post_init__(self) -> None:
         self.missing = [
@@ -110,6 +117,10 @@ class Transaction:
         self.moved += [(path + ASIDE, path) for path in returning if not os.path.lexists(path)]
         self.idle = bool(self.service) and not systemd.is_ready(self.service)
         self.reloading = self.served = False
+        # Instances have to restart when the unit that they run under changes; where it is new, none runs yet.
+        units = [file.path for file in self.written if file.reload and file.path.startswith(UNITS)]
+        self.restarts = bool(self.instances) and any(os.path.exists(path) for path in units)
+        self.kept: list[str] = []
 
     @property
     def changed(self) -> bool:
@@ -130,25 +141,30 @@ class Transaction:
         ]
 
     def apply(self) -> None:
-        """Bring the host to the set's state and run its check; on any failure put everything back and raise Refusal."""
-        paths = [file.path for file in self.written] + self.removed + [path for pair in self.moved for path in pair]
-        before = {path: Snapshot.take(path) for path in paths}
+        """Bring the host to the set's state and run its check; on any failure put everything back and raise.
+
+        Whatever needs space on the disk is done before the first file is exchanged, and putting back needs none.
+        """
         record = self.record
         owned, pending, aside = list(record.owned), record.pending, list(record.aside)
         listed, hidden = sorted(file.path for file in self.files), sorted(self.aside)
         self.reloading = pending or bool(self.removed or self.moved) or any(file.reload for file in self.written)
-        if paths or (listed, hidden) != (owned, aside):
+        if self._paths() or (listed, hidden) != (owned, aside):
             record.save([*{*listed, *owned}], self.reloading, [*{*hidden, *aside}])
         try:
-            self._write()
+            self._stage()
+            self._exchange()
             self.test()
             self._serve()
         except BaseException:
-            for path, snapshot in before.items():
-                snapshot.restore(path)
+            self._put_back()
             self._serve_as_before()
-            record.save(owned, pending, aside)
+            with contextlib.suppress(
+                OSError
+            ):  # the record then owns too much and owes a reload; the next run settles both
+                record.save(owned, pending, aside)
             raise
+        self._forget()
         if record.pending or (listed, hidden) != (record.owned, record.aside):
             record.save(listed, False, hidden)
 
@@ -161,30 +177,70 @@ class Transaction:
         except CommandFailed as error:
             raise Refusal(f"'{' '.join(self.check)}' refuses the configuration: {tail(error.output)}") from error
 
-    def _write(self) -> None:
+    def _stage(self) -> None:
         for path, access in self.directories.items():
             ensure_directory(path, access)
         for file in self.written:
-            replace_file(file.path, file.content, file.access)
+            stage(file.path, file.content, file.access)
+
+    def _exchange(self) -> None:
+        for path in self._paths():
+            keep(path)
+            self.kept.append(path)
+        for file in self.written:
+            put_staged(file.path)
         for path in self.removed:
             remove(path)
         for old, new in self.moved:
             os.rename(old, new)
+
+    def _paths(self) -> list[str]:
+        """Every path at which something changes."""
+        return [file.path for file in self.written] + self.removed + [path for pair in self.moved for path in pair]
+
+    def _put_back(self) -> None:
+        """Put every file back that can be; if one cannot, raise OSError while the record still owes a reload."""
+        failed = []
+        for path in self.kept:
+            try:
+                put_back(path)
+            except OSError as error:
+                failed.append(f"{path} could not be put back: {error}")
+        if failed:
+            raise OSError("; ".join(failed))
+        self._forget()
+
+    def _forget(self) -> None:
+        """Leave nothing beside the files, not even what a run that died had put there."""
+        aside = {*self.aside, *self.record.aside}
+        for path in {*(file.path for file in self.files), *self.record.owned, *self.removed, *self.absent, *aside}:
+            forget(path)
+        for path in aside:
+            forget(path + ASIDE)
 
     def _serve(self) -> None:
         if self._touches_units():
             systemd.daemon_reload()
         if self.service and self.reloading:
             self.served = True
-            systemd.reload(self.service)
+            self._reload()
         if self.service and self.idle:
             systemd.enable_now(self.service)
+
+    def _reload(self) -> None:
+        """Let the service read its files again; its instances reload, but for a changed unit, which only a restart applies."""
+        if self.instances is None:
+            systemd.reload(self.service)
+        elif self.restarts:
+            systemd.try_restart(self.instances)
+        else:
+            systemd.try_reload(self.instances)
 
     def _serve_as_before(self) -> None:
         if self._touches_units():
             systemd.daemon_reload()
         if self.service and self.served:
-            systemd.try_reload(self.service)
+            systemd.try_reload(self.instances or self.service)
 
     def _touches_units(self) -> bool:
         return any(path.startswith(UNITS) for path in [*(file.path for file in self.written), *self.removed])

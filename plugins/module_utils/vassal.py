@@ -28,6 +28,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_client import 
 
 NAME = re.compile(r"([0-9a-f]+)\.(\d+)(?:\.sock|\.ini)?")
 MAX_LOG = 64 * 1024  # bytes of a log that are read for a message
+STARTING = "*** Starting uWSGI"  # the first line of each start in a vassal's log
 INTERVAL = 0.1  # seconds between two looks at a candidate
 
 
@@ -147,7 +148,7 @@ def wait_until_healthy(layout: Layout, activation: Activation, health: Health) -
             return
         answer = f"it answers {status}: {line}"
         time.sleep(INTERVAL)
-    path, log = layout.log, tail(_since(layout.log, offset))
+    path, log = layout.log, tail(_first_start(_since(layout.log, offset)))
     if not log:
         path, log = layout.emperor_log, tail(_since(layout.emperor_log, 0))
     raise Refusal(
@@ -182,6 +183,12 @@ def retire(layout: Layout, activation: Activation) -> None:
     """Let an activation finish its requests and go."""
     remove(ini(layout, activation))
     remove(secrets(layout, activation.number))
+
+
+def _first_start(log: str) -> str:
+    """The log up to the Emperor's second attempt: every attempt fails for one cause, and the last may just have begun."""
+    before, started, rest = log.partition(STARTING)
+    return before + started + rest.partition(STARTING)[0]
 
 
 def _size(path: str) -> int:

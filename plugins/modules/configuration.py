@@ -41,6 +41,9 @@ options:
         description: Template on the controller, found as M(ansible.builtin.template) finds its O(ansible.builtin.template#module:src).
         type: str
         required: true
+      replacement:
+        description: Template of the user's that is rendered instead, absolute or relative to the inventory's folder. Empty, O(files[].template) is.
+        type: path
       owner: {description: Account., type: str, default: root}
       group: {description: Group., type: str, default: root}
       mode: {description: Permission bits in octal., type: str, default: "0644"}
@@ -67,6 +70,11 @@ options:
     description:
       - Unit that is enabled, runs, and reloads (or restarts, where it cannot reload) when something it reads has changed.
     type: str
+  instances:
+    description:
+      - Pattern of the units that read the files, where O(service) only groups them. They reload in its place; when their unit
+        itself changes they restart, which a result, and check mode before it, says in C(restarts).
+    type: str
 attributes:
   check_mode: {support: full, description: Tells what would change; the check command then runs only if nothing would.}
   diff_mode: {support: full, description: Shows each file as M(ansible.builtin.template) does; of a sensitive one only that it changes.}
@@ -86,6 +94,7 @@ EXAMPLES = r"""
 RETURN = r"""
 written: {description: Paths that were written or given another owner or mode., type: list, elements: str, returned: success}
 removed: {description: Paths that were removed., type: list, elements: str, returned: success}
+restarts: {description: "Pattern of the units that restart, empty if none does.", type: str, returned: success}
 moved: {description: New paths of what was put aside or back., type: list, elements: str, returned: success}
 """
 
@@ -125,6 +134,7 @@ def main() -> None:
             "aside": {"type": "list", "elements": "path", "default": []},
             "check": {"type": "list", "elements": "str", "default": []},
             "service": {},
+            "instances": {},
         },
         supports_check_mode=True,
     )
@@ -138,6 +148,7 @@ def main() -> None:
             aside=params["aside"],
             check=params["check"],
             service=params["service"],
+            instances=params["instances"],
         )
         result = {
             "changed": transaction.changed,
@@ -145,6 +156,7 @@ def main() -> None:
             "removed": transaction.removed,
             "moved": [new for _, new in transaction.moved],
             "diff": transaction.diff(),
+            "restarts": params["instances"] if transaction.restarts else "",
         }
         if not module.check_mode:
             transaction.apply()
@@ -152,6 +164,8 @@ def main() -> None:
             transaction.test()
     except Refusal as refusal:
         module.fail_json(msg=f"{params['set']}: {refusal}\nNothing was changed.")
+    except OSError as error:
+        module.fail_json(msg=f"{params['set']}: the host cannot do it: {error}; mend that and run again")
     module.exit_json(**result)
 
 

@@ -33,6 +33,7 @@ SERVER_NAME = re.compile(r"[^\s;{}'\"]+")
 SIZE = re.compile(r"\d+[kKmMgG]?")
 STATUS = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?")
 OPTION = re.compile(r"[a-z0-9][a-z0-9_-]*")
+TEMPLATES = ("nginx_template", "vassal_template")  # files of the user's in the place of the role's
 
 
 def merge(defaults: App, app: App) -> App:
@@ -47,7 +48,7 @@ def merge(defaults: App, app: App) -> App:
 def prepare(app: App, base: Path, version: str | None = None, with_source: bool = True) -> tuple[App, list[str]]:
     """Return an app with every key, converted, and the sentences that say what is wrong with it.
 
-    ``base`` is the folder that a relative path of ``source`` starts from; ``version`` takes the place of the source's own.
+    ``base`` is the folder that a relative path starts from; ``version`` takes the place of the source's own.
     The content is checked once the form is right; that of the source only ``with_source``, since it may have to be fetched.
     """
     schema = spec.options("flask_app", "app")
@@ -69,6 +70,8 @@ def prepare(app: App, base: Path, version: str | None = None, with_source: bool 
     if mistakes:
         return prepared, mistakes
     prepared["source"] = source.located(source.with_version(prepared["source"], version), base)
+    for key in TEMPLATES:
+        prepared[key] = str((base / prepared[key]).resolve()) if prepared[key] else None
     for check in CHECKS:
         mistakes += check(prepared)
     mistakes += _check_source(prepared) if with_source else []
@@ -83,6 +86,13 @@ def chosen(apps: list[App], only: str | None) -> tuple[list[App], list[str]]:
     near = difflib.get_close_matches(only, names, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     return [], [f"app '{only}' is not in flask_apps: {hint}The apps here are {', '.join(names) or 'none'}"]
+
+
+def missing_template(path: Path) -> str | None:
+    """Say that a template of the user's is not there."""
+    if path.is_file():
+        return None
+    return f"there is no file {path}; a relative path starts from the inventory's folder"
 
 
 def label(app: Any, index: int) -> str:
@@ -203,6 +213,12 @@ def _check_extras(app: App) -> Iterator[str]:
             yield f"vassal_extra.{option} must be one line of text, a number, true or false, or a list of them"
 
 
+def _check_templates(app: App) -> Iterator[str]:
+    for key in TEMPLATES:
+        if app[key] and (missing := missing_template(Path(app[key]))):
+            yield f"{key}: {missing}"
+
+
 CHECKS = (
     _check_names,
     _check_numbers,
@@ -210,4 +226,5 @@ CHECKS = (
     _check_health,
     _check_release,
     _check_extras,
+    _check_templates,
 )

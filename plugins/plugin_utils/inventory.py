@@ -45,7 +45,7 @@ class Inventory:
         for index, app in entries:
             wanted = only in (None, app.get("name"))
             merged = apps.merge(defaults, app)
-            ready, found = apps.prepare(merged, self._folder(), version if wanted else None, with_source=wanted)
+            ready, found = apps.prepare(merged, self.folder, version if wanted else None, with_source=wanted)
             prepared.append(ready)
             mistakes += [f"{apps.label(app, index)}: {mistake}" for mistake in found]
         mistakes = mistakes or list(apps.conflicts(prepared))
@@ -79,9 +79,14 @@ class Inventory:
                 )
         return found, mistakes
 
-    def _folder(self) -> Path:
+    @property
+    def folder(self) -> Path:
         """Where relative paths start: the folder of the inventory that names this host; the play's where there is none."""
         return Path(self.variables.get("inventory_dir") or self._loader.get_basedir())
+
+    def path(self, given: str) -> Path:
+        """A path on the controller as the inventory states it: absolute, from the home folder, or relative to the inventory's."""
+        return self.folder / Path(given).expanduser()
 
 
 def without_secrets(app: apps.App) -> apps.App:

@@ -11,9 +11,9 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.engine import keyed_digest
 from ansible_collections.emperor.flask.plugins.module_utils.shell_exports import exports
+from ansible_collections.emperor.flask.plugins.module_utils.store import SCHEMA
 from ansible_collections.emperor.flask.plugins.plugin_utils.stage import Stage
 
-SCHEMA = 2
 ID_LENGTH = 12  # hexadecimal digits of the digest: short enough for a socket's path, long enough never to meet again
 
 

@@ -13,6 +13,7 @@ from ansible.module_utils.urls import open_url
 from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.plugin_utils import openpgp
+from ansible_collections.emperor.flask.plugins.plugin_utils.cache import default_cache
 
 FRESH = 24 * 3600  # seconds for which a fetched file is not fetched again, by whatever host or run
 TIMEOUT = 20  # seconds
@@ -51,8 +52,7 @@ def pinned(source: str, fingerprints: list[str], base: Path) -> str:
 
 
 def _kept(url: str) -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache, "emperor-flask", f"signing-key-{hashlib.sha256(url.encode()).hexdigest()[:16]}")
+    return Path(default_cache(), f"signing-key-{hashlib.sha256(url.encode()).hexdigest()[:16]}")
 
 
 def _keep(path: Path, data: bytes) -> None:

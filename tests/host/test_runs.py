@@ -1,63 +1,15 @@
 """Runs against hosts that serve already: a change is served, a mistake changes nothing and says what to do.
 
-They are typed in the stranger's folder that molecule/default/side_effect.yml made, against all hosts at once.
+They are typed as the stranger types them (stranger.py), against all hosts at once.
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
-
-FOLDER = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "stranger"
-APP = {
-    "name": "notes",
-    "module": "notes:create_app()",
-    "source": {"path": "../notes"},
-    "server_names": ["notes.example.com"],
-    "env": {"NOTES_DATABASE": "sqlite:////var/www/notes/shared/notes.db"},
-}
-
-
-def play(*flags, **changes):
-    """Run the apps' part of the site with a changed app; return exit status, output and the numbers of changes."""
-    environment = {
-        **os.environ,
-        "ANSIBLE_COLLECTIONS_PATH": str(FOLDER / "collections"),
-        "ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"),
-        "ANSIBLE_NOCOLOR": "1",
-    }
-    variables = FOLDER / "variables.json"  # Ansible prints what stands in its arguments
-    variables.write_text(json.dumps({"flask_apps": [{**APP, **changes}]}))
-    argv = [
-        "ansible-playbook",
-        "-i",
-        "inventory",
-        "emperor.flask.site",
-        "--tags",
-        "flask_app",
-        *flags,
-        "-e",
-        f"@{variables}",
-    ]
-    done = subprocess.run(argv, cwd=FOLDER, env=environment, capture_output=True, text=True)
-    return done.returncode, done.stdout + done.stderr, re.findall(r"changed=(\d+)", done.stdout)
-
-
-def hosts():
-    """The scenario's hosts."""
-    return re.findall(r"^    (emperor-\S+):", (FOLDER / "inventory/hosts.yml").read_text(), re.MULTILINE)
-
-
-def on_each(command):
-    """What a command prints, host by host."""
-    return [
-        subprocess.run(["docker", "exec", host, "sh", "-c", command], capture_output=True, text=True, check=True).stdout
-        for host in hosts()
-    ]
+from stranger import FOLDER, environment, hosts, on_each, play
 
 
 def state():
@@ -88,11 +40,11 @@ MISTAKES = {
     ),
     "a module that is not there": (
         {"module": "nots:create_app()", "health": {"timeout": 8}},
-        ["app 'notes'", "No module named 'nots'", "What it served before, it serves on."],
+        ["app 'notes'", "No module named 'nots'", "what this host served before, it serves on."],
     ),
     "a callable that is not there": (
         {"module": "notes:create_ap()", "health": {"timeout": 8}},
-        ["app 'notes'", "callable not found", "What it served before, it serves on."],
+        ["app 'notes'", "callable not found", "what this host served before, it serves on."],
     ),
     "an option misspelt": ({"vassal_extra": {"threds": 3}, "health": {"timeout": 8}}, ["app 'notes'", "threds"]),
 }
@@ -121,11 +73,25 @@ def full_disk():
 @pytest.mark.parametrize(("changes", "words"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_changes_nothing_and_says_what_to_do(changes, words):
     before = state()
-    status, output, changed = play(**changes)
+    status, output, _ = play(**changes)
     assert status != 0
     assert [word for word in words if word not in output] == [], output
-    assert set(changed) == {"0"}, output
     assert state() == before
+
+
+def test_a_misspelt_directive_is_named_with_its_line_and_every_site_serves_on():
+    statuses = " ".join(
+        f"$(curl --silent --output /dev/null --write-out '%{{http_code}}' -H 'Host: {name}' http://127.0.0.1/)"
+        for name in ("demoapp.test", "echo.test", "notes.example.com")
+    )
+    answers = on_each(f"echo {statuses}")
+    assert all("000" not in answer for answer in answers)
+    status, output, _ = play(nginx_extra="add_header X-One 1;\nservr_tokens off;")
+    assert status != 0
+    assert re.search(r"app 'notes': .*unknown directive \"servr_tokens\" in its nginx.conf:\d+", output, re.DOTALL)
+    assert on_each(f"echo {statuses}") == answers
+    status, output, changed = play()
+    assert (status, set(changed)) == (0, {"0"}), output
 
 
 def test_a_release_that_cannot_be_imported_is_red_and_the_old_one_serves_on(broken):
@@ -133,7 +99,7 @@ def test_a_release_that_cannot_be_imported_is_red_and_the_old_one_serves_on(brok
     status, output, _ = play(source=broken, health={"timeout": 8})
     assert status != 0
     assert "RuntimeError: the database is on fire" in output
-    assert "What it served before, it serves on." in output
+    assert "what this host served before, it serves on." in output
     assert state() == before
 
 
@@ -159,7 +125,7 @@ def test_changed_code_is_served_after_the_next_run():
     module = FOLDER / "notes/src/notes/__init__.py"
     module.write_text(module.read_text().replace("return app\n", 'app.get("/new")(lambda: "new")\n    return app\n'))
     status, output, changed = play()
-    assert (status, set(changed)) == (0, {"1"}), output
+    assert status == 0 and "0" not in changed, output
     asked = "curl --silent -H 'Host: notes.example.com' http://127.0.0.1/new"
     assert on_each(asked) == ["new"] * len(hosts())
     assert set(play()[2]) == {"0"}
@@ -167,7 +133,22 @@ def test_changed_code_is_served_after_the_next_run():
 
 def test_a_new_secret_is_served_and_stands_in_no_output():
     status, output, changed = play("--diff", "-vvvv", secrets={"NOTES_ROTATED": "s3cret of today"})
-    assert (status, set(changed)) == (0, {"1"}), output
+    assert status == 0 and "0" not in changed, output
     assert "s3cret" not in output
     asked = "curl --silent -H 'Host: notes.example.com' http://127.0.0.1/environment/NOTES_ROTATED"
     assert [bytes(json.loads(answer)) for answer in on_each(asked)] == [b"s3cret of today"] * len(hosts())
+
+
+def test_deploy_releases_one_app_and_rollback_goes_back():
+    module = FOLDER / "notes/src/notes/__init__.py"
+    module.write_text(module.read_text().replace('"new"', '"newer"'))
+    asked = "curl --silent -H 'Host: notes.example.com' http://127.0.0.1/new"
+    for line, answer in (
+        ("ansible-playbook -i inventory emperor.flask.deploy -e app=notes", "newer"),
+        ("ansible-playbook -i inventory emperor.flask.rollback -e app=notes", "new"),
+    ):
+        done = subprocess.run(line.split(), cwd=FOLDER, env=environment(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+        released = re.findall(r"notes on (\S+): \w{12} -> \w{12} in [\d.]+ s, http://notes.example.com/", done.stdout)
+        assert sorted(released) == sorted(hosts())
+        assert on_each(asked) == [answer] * len(hosts())

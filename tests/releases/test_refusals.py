@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from conftest import HOSTS, nothing_lost, on, settled
+from conftest import FLEET, HOSTS, nothing_lost, on, settled
 
 REFUSED = {
     "import error": (
@@ -64,14 +64,15 @@ def test_a_full_disk_is_refused_and_nothing_is_lost_or_left(shop, disk):
     assert {host: settled(host) for host in HOSTS} == before
 
 
-def test_one_host_that_cannot_keeps_all_hosts_from_switching(shop):
-    shop.write("half a fleet")
-    before = {host: settled(host) for host in HOSTS}
-    on(HOSTS[-1], "mv /usr/local/lib/uwsgi/vassal-exec /usr/local/lib/uwsgi/vassal-exec.away")
+def test_one_host_that_cannot_keeps_all_hosts_from_switching(fleet):
+    fleet.write("half a fleet")
+    fleet.entry["health"] = {"path": "/health", "timeout": 5}
+    before = {host: settled(host) for host in FLEET}
+    wrapper = "/usr/local/lib/uwsgi/vassal-exec"
+    on(FLEET[-1], f"mv {wrapper} {wrapper}.away")
     try:
-        with nothing_lost():
-            shop.entry["health"] = {"path": "/health", "timeout": 5}
-            shop.refused("another host failed")
+        with nothing_lost(FLEET[:1]):
+            fleet.refused("another host failed")
     finally:
-        on(HOSTS[-1], "mv /usr/local/lib/uwsgi/vassal-exec.away /usr/local/lib/uwsgi/vassal-exec")
-    assert {host: settled(host) for host in HOSTS} == before
+        on(FLEET[-1], f"mv {wrapper}.away {wrapper}")
+    assert {host: settled(host) for host in FLEET} == before

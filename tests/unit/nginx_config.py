@@ -35,9 +35,14 @@ def site(host: dict[str, Any], **changes: Any) -> str:
     )
 
 
-def configuration(host: dict[str, Any], *, greeting: bool = False) -> dict[str, str]:
+def configuration(host: dict[str, Any], *, version: str = "1.18", greeting: bool = False) -> dict[str, str]:
     """Every file, by its path on the host: the nginx role's, an app with names, and one on the default server or the greeting."""
-    variables = {"__nginx_input": {"host": host}, "nginx_greeting": greeting, "nginx_origin": "distribution"}
+    variables = {
+        "__nginx_input": {"host": host},
+        "__nginx_package": {"version": f"{version}.0-1~distribution"},
+        "nginx_greeting": greeting,
+        "nginx_origin": "distribution",
+    }
     files = {
         "/etc/nginx/nginx.conf": render("nginx", "nginx.conf.j2", **variables),
         "/etc/nginx/emperor_uwsgi_params": render("nginx", "emperor_uwsgi_params.j2", **variables),

@@ -85,11 +85,28 @@ def test_a_relative_source_starts_from_the_inventory():
         ({"python": "python3"}, ["python 'python3'", "absolute path"]),
         ({"vassal_extra": {"--lazy": True}}, ["vassal_extra", "'--lazy'", "without dashes"]),
         ({"vassal_extra": {"route": "a\nb"}}, ["vassal_extra.route", "one line"]),
+        ({"keep_releases": 0}, ["keep_releases is 0", "at least 1"]),
+        ({"shared": ["../instance"]}, ["shared has '../instance'", "outside of the release", "such as instance"]),
+        ({"shared": ["/srv/uploads"]}, ["shared has '/srv/uploads'", "outside of the release"]),
+        ({"shared": ["."]}, ["shared has '.'", "outside of the release"]),
+        ({"shared": ["var", "var/uploads"]}, ["shared has 'var/uploads' within 'var'"]),
+        ({"hooks": {"before_swich": []}}, ["unknown key 'hooks.before_swich'", "did you mean 'before_switch'?"]),
+        ({"hooks": {"build": [" "]}}, ["hooks.build has an empty command"]),
+        ({"state": "gone"}, ["state", "present, absent", "gone"]),
+        ({"nginx_template": "own.j2"}, ["nginx_template: there is no file /inventory/own.j2", "inventory's folder"]),
+        ({"vassal_template": "/own.j2"}, ["vassal_template: there is no file /own.j2"]),
     ],
 )
 def test_a_mistake_is_named_with_its_remedy(changes, words):
     text = mistakes(changes)
     assert [word for word in words if word not in text] == [], text
+
+
+def test_an_absent_app_needs_a_name_alone():
+    ready, found = apps.prepare({"name": "shop", "state": "absent"}, Path("/inventory"))
+    assert (ready["name"], ready["state"], found) == ("shop", "absent", [])
+    assert "name 'Shop'" in "\n".join(apps.prepare({"name": "Shop", "state": "absent"}, Path("/inventory"))[1])
+    assert "unknown key 'nmae'" in "\n".join(apps.prepare({"nmae": "shop", "state": "absent"}, Path("/"))[1])
 
 
 def test_a_version_that_was_asked_for_takes_the_place_of_the_inventorys():

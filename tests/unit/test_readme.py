@@ -23,8 +23,17 @@ RUN_BY = {
         "molecule/default/side_effect.yml",
         "ansible-playbook -i inventory emperor.flask.site",
     ),
+    "ansible-playbook -i inventory emperor.flask.deploy -e app=notes": (
+        "tests/host/test_runs.py",
+        "ansible-playbook -i inventory emperor.flask.deploy -e app=notes",
+    ),
+    "ansible-playbook -i inventory emperor.flask.rollback -e app=notes": (
+        "tests/host/test_runs.py",
+        "ansible-playbook -i inventory emperor.flask.rollback -e app=notes",
+    ),
     "sudo flask-app notes flask shell": ("tests/host/test_environment.py", "flask-app notes flask shell"),
     "make test": (".ci/run", "make test"),
+    "make benchmark": ("tests/readme/test_readme.py", '"make benchmark FAST=1"'),
 }
 
 
@@ -43,3 +52,11 @@ def test_the_inventory_is_the_example_that_molecule_deploys():
     assert example.removeprefix("---\n") in fenced("yaml")
     assert "inventories/example/hosts.yml" in (ROOT / "molecule/default/side_effect.yml").read_text(encoding="utf-8")
     assert len(example.removeprefix("---\n").splitlines()) <= 10
+
+
+def test_make_molecule_runs_every_scenario():
+    lanes = re.search(
+        r"^lanes=\((.*)\)$", (ROOT / "scripts/molecule.sh").read_text(encoding="utf-8"), re.MULTILINE
+    ).group(1)
+    scenarios = [path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")]
+    assert sorted(re.findall(r"\w+", lanes)) == sorted(scenarios)

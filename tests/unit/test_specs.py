@@ -72,3 +72,10 @@ def test_readme_is_what_scripts_readme_tables_writes(role):
     assert (role / "README.md").read_text(encoding="utf-8") == readme_tables.updated(role), (
         "run scripts/readme_tables.py"
     )
+
+
+@every_role
+def test_a_variable_for_a_template_of_the_users_is_used(role):
+    tasks = (role / "tasks/main.yml").read_text(encoding="utf-8")
+    variables = [name for name in entry_points(role)["main"]["options"] if name.endswith("_template")]
+    assert [name for name in variables if f'replacement: "{{{{ {name} }}}}"' not in tasks] == []

@@ -23,7 +23,7 @@ RELEASE = store.Release(
     "export A='1'\n",
     "[uwsgi]\n",
     "server {}\n",
-    {"schema": 1},
+    {"schema": 2},
 )
 
 
@@ -130,5 +130,5 @@ def test_a_release_is_written_once(layout):
     folder = Path(layout.release(RELEASE.identity))
     assert listed(folder) == ["code", "env", "manifest.json", "nginx.conf", "uwsgi.ini", "venv"]
     assert os.readlink(folder / "code") == "../../code/c0de"
-    assert json.loads((folder / "manifest.json").read_text()) == {"schema": 1}
+    assert json.loads((folder / "manifest.json").read_text()) == {"schema": 2}
     assert not store.make_release(layout, RELEASE)

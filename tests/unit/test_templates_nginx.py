@@ -16,8 +16,9 @@ from nginx_config import (
     run_in_image,
     site,
 )
+from render import render
 
-NGINX = ("1.18", "1.22", "1.24", "1.26", "1.30")
+NGINX = tuple(IMAGES)
 SYSTEMS = {
     ("Ubuntu", "22.04"): "jammy",
     ("Ubuntu", "24.04"): "noble",
@@ -45,7 +46,7 @@ server_names_hash_max_size server_tokens tcp_nopush try_files types_hash_max_siz
 uwsgi_next_upstream uwsgi_param uwsgi_pass uwsgi_read_timeout uwsgi_send_timeout worker_connections worker_processes
 worker_rlimit_nofile
 """
-SINCE = dict.fromkeys(OLD.split(), "0") | {"absolute_redirect": "1.11.8"}
+SINCE = dict.fromkeys(OLD.split(), "0") | {"absolute_redirect": "1.11.8", "keepalive_min_timeout": "1.27.4"}
 
 every_host = pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
 with_and_without_greeting = pytest.mark.parametrize("greeting", [True, False], ids=["greeting", "no greeting"])
@@ -56,11 +57,20 @@ def number(version):
     return tuple(int(part) for part in version.split("."))
 
 
+def test_idle_connections_outlive_a_reload_where_nginx_can_do_that():
+    assert [version for version in NGINX if "keepalive_min_timeout 5s;" in _nginx_conf(version)] == ["1.28", "1.30"]
+    assert "keepalive_min_timeout" not in render("nginx", "nginx.conf.j2", __nginx_package={"version": None})
+
+
+def _nginx_conf(version):
+    return configuration(HOST, version=version)["/etc/nginx/nginx.conf"]
+
+
 @every_host
 @with_and_without_greeting
 @pytest.mark.parametrize("version", NGINX)
 def test_no_directive_is_newer_than_the_nginx(host, greeting, version):
-    for path, text in configuration(host, greeting=greeting).items():
+    for path, text in configuration(host, version=version, greeting=greeting).items():
         for directive in directives(text):
             assert number(SINCE[directive]) <= number(version), f"{path}: {directive}"
 
@@ -71,7 +81,7 @@ def test_nginx_of_a_distribution_accepts_it(version):
     if image is None:
         pytest.skip(f"no Docker engine, or no image emperor-test/{IMAGES[version]}, for nginx {version}")
     for ipv6, greeting in itertools.product((True, False), repeat=2):
-        result = run_in_image(image, configuration({**HOST, "ipv6": ipv6}, greeting=greeting))
+        result = run_in_image(image, configuration({**HOST, "ipv6": ipv6}, version=version, greeting=greeting))
         assert result.returncode == 0, result.stderr
         assert f"nginx/{version}." in result.stderr
         assert "[warn]" not in result.stderr

@@ -1,15 +1,17 @@
 """Whatever fails at whatever point, the files are as before or as asked for, and a reload that is owed is not lost."""
 
+import errno
 import grp
 import os
 import pwd
+from dataclasses import dataclass
 
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils import transaction as module
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.files import Access, Snapshot
+from ansible_collections.emperor.flask.plugins.module_utils.files import Access
 from ansible_collections.emperor.flask.plugins.module_utils.transaction import File, Record, Transaction
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 ME = Access(0o644, pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name)
@@ -31,6 +33,9 @@ class Systemd:
 
     def try_reload(self, unit):
         self.calls.append("try_reload")
+
+    def try_restart(self, unit):
+        self.calls.append(f"try_restart {unit}")
 
     def daemon_reload(self):
         self.calls.append("daemon_reload")
@@ -122,6 +127,23 @@ def test_a_service_that_does_not_start_gets_its_old_files_back(tmp_path, systemd
     assert systemd.calls[-1] == "try_reload"
 
 
+def test_instances_reload_and_restart_only_for_their_unit(tmp_path, systemd, save, monkeypatch):
+    options = {"service": "uwsgi-emperor.target", "instances": "uwsgi-emperor@*.service"}
+    monkeypatch.setattr(module, "UNITS", str(tmp_path / "units"))
+    (tmp_path / "units").mkdir()
+    make(tmp_path, {"emperor.ini": b"1", "units/shop": b"1"}, **options).apply()
+    systemd.calls.clear()
+    change = make(tmp_path, {"emperor.ini": b"2", "units/shop": b"1"}, **options)
+    assert not change.restarts
+    change.apply()
+    assert systemd.calls == ["try_reload"]
+    systemd.calls.clear()
+    change = make(tmp_path, {"emperor.ini": b"2", "units/shop": b"2"}, **options)
+    assert change.restarts
+    change.apply()
+    assert systemd.calls == ["daemon_reload", "try_restart uwsgi-emperor@*.service"]
+
+
 def test_a_run_that_died_before_the_reload_is_finished_by_the_next(tmp_path, systemd, save, monkeypatch):
     dying = make(tmp_path, {"a": b"1"}, service="nginx")
     monkeypatch.setattr(Transaction, "_serve", lambda self: os._exit(9))
@@ -183,52 +205,141 @@ def test_a_file_that_came_into_the_place_of_one_put_aside_is_the_one_that_stays(
     assert read(tmp_path) == {"debian.sources": b"new, of an upgraded package"}
 
 
-NAMES = st.dictionaries(st.sampled_from("abcdef"), st.binary(max_size=8), max_size=6)
+class Disk:
+    """Counts what is asked of the file system; from the call ``point`` on (or at it alone) something goes wrong."""
+
+    NEED_SPACE = ("open", "fsync", "mkdir", "link", "symlink")
+    CALLS = (*NEED_SPACE, "rename", "unlink", "chown", "chmod")
+
+    def __init__(self, patch, point, trouble):
+        self.count, self.point, self.trouble = 0, point, trouble
+        for name in self.CALLS:
+            patch.setattr(os, name, self._troubled(name, getattr(os, name)))
+
+    def _troubled(self, name, real):
+        def call(*arguments, **options):
+            number, self.count = self.count, self.count + 1
+            if number == self.point and self.trouble == "killed":
+                os._exit(9)
+            once = number == self.point and self.trouble == "error"
+            full = number >= self.point and self.trouble == "full" and name in self.NEED_SPACE
+            if once or full:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(*arguments, **options)
+
+        return call
 
 
-@settings(max_examples=60, deadline=None)
-@given(before=NAMES, after=NAMES, aside=st.sampled_from(["none", "before", "after", "both"]), point=st.integers(0, 20))
-def test_whatever_fails_the_folder_is_as_before_or_as_asked_for(tmp_path_factory, before, after, aside, point):
-    tmp_path = tmp_path_factory.mktemp("set")
-    (tmp_path / "foreign").write_bytes(b"foreign")
+@dataclass
+class State:
+    """The files of a set, and whether the stranger's is put aside."""
 
-    def apart(moment):
-        return [str(tmp_path / "foreign")] if aside in (moment, "both") else []
+    files: dict
+    hidden: bool
 
-    def whole(files, moment):
-        return {**files, f"foreign{module.ASIDE}" if apart(moment) else "foreign": b"foreign"}
+    def make(self, tmp_path, **options):
+        """A transaction that asks for this."""
+        aside = [str(tmp_path / "stranger")] if self.hidden else []
+        return make(tmp_path, self.files, aside=aside, service="nginx", **options)
 
-    steps = iter(range(100))
 
-    def perhaps(real):
-        def step(*arguments):
-            if next(steps) == point:
-                raise OSError("no space left on device")
-            return real(*arguments)
+STATES = st.builds(
+    State, st.dictionaries(st.sampled_from("abcdef"), st.binary(max_size=8), max_size=6), hidden=st.booleans()
+)
+POINTS = st.integers(0, 80)  # a change of six files makes fewer calls
 
-        return step
 
+@pytest.fixture
+def a_set(tmp_path_factory, systemd, save):
+    """Makes a folder in which a set and a stranger have their files; hypothesis calls it for each example."""
+
+    def a_set(before):
+        tmp_path = tmp_path_factory.mktemp("set")
+        (tmp_path / "stranger").write_bytes(b"mine")
+        before.make(tmp_path).apply()
+        systemd.calls.clear()
+        return tmp_path
+
+    return a_set
+
+
+def found(tmp_path, *, torn=False):
+    """What is there, with nothing left over beside it unless a change was torn; the stranger's file must be as it was."""
+    files = read(tmp_path)
+    names = [name for name in ("stranger", f"stranger{module.ASIDE}") if name in files]
+    assert [files.pop(name) for name in names] == [b"mine"]
+    return State({name: files[name] for name in files if not torn or "." not in name}, names != ["stranger"])
+
+
+PROPERTY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@PROPERTY
+@given(before=STATES, after=STATES, point=POINTS, trouble=st.sampled_from(["error", "full"]))
+def test_whatever_the_disk_refuses_the_folder_is_as_before_or_as_asked_for(
+    a_set, systemd, before, after, point, trouble
+):
+    tmp_path = a_set(before)
+    change = after.make(tmp_path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "Access", lambda mode: Access(mode, ME.owner, ME.group))
-        make(tmp_path, before, aside=apart("before")).apply()
-        change = make(tmp_path, after, aside=apart("after"))
-        with pytest.MonkeyPatch.context() as failing:
-            failing.setattr(module, "replace_file", perhaps(module.replace_file))
-            failing.setattr(module, "remove", perhaps(module.remove))
-            failing.setattr(Transaction, "test", perhaps(Transaction.test))
-            try:
-                change.apply()
-            except OSError:
-                assert read(tmp_path) in (whole(before, "before"), whole(after, "after"))
-            else:
-                assert read(tmp_path) == whole(after, "after")
-        make(tmp_path, after, aside=apart("after")).apply()
-        assert read(tmp_path) == whole(after, "after")
+        disk = Disk(patch, point, trouble)
+        try:
+            change.apply()
+        except OSError:
+            assert disk.count > point
+            assert found(tmp_path, torn=True) in (before, after)
+    finish(tmp_path, after, systemd)
 
 
-def test_a_link_in_the_place_of_a_file_is_put_back_as_a_link(tmp_path):
-    (tmp_path / "link").symlink_to("elsewhere")
-    snapshot = Snapshot.take(str(tmp_path / "link"))
-    (tmp_path / "link").unlink()
-    snapshot.restore(str(tmp_path / "link"))
-    assert os.readlink(tmp_path / "link") == "elsewhere"
+@PROPERTY
+@given(before=STATES, after=STATES, trouble=st.sampled_from(["check", "reload"]))
+def test_whatever_is_refused_the_folder_and_the_record_are_as_before(a_set, systemd, before, after, trouble):
+    tmp_path = a_set(before)
+    record = Record.load("set", str(tmp_path / "state"))
+    systemd.broken = trouble == "reload"
+    change = after.make(tmp_path, check=["false"] if trouble == "check" else [])
+    try:
+        change.apply()
+    except Refusal:
+        assert found(tmp_path) == before
+        assert Record.load("set", str(tmp_path / "state")) == record
+    else:
+        assert before == after
+    finally:
+        systemd.broken = False
+    finish(tmp_path, after, systemd)
+
+
+@PROPERTY
+@given(before=STATES, after=STATES, point=POINTS)
+def test_wherever_a_run_is_killed_no_file_is_torn_and_the_next_run_finishes_it(a_set, systemd, before, after, point):
+    tmp_path = a_set(before)
+    change = after.make(tmp_path)
+    pid = os.fork()
+    if pid == 0:
+        with pytest.MonkeyPatch.context() as patch:
+            Disk(patch, point, "killed")
+            change.apply()
+            os._exit(0)
+    os.waitpid(pid, 0)
+    files = found(tmp_path, torn=True).files
+    torn = {name for name in files if files[name] not in (before.files.get(name), after.files.get(name))}
+    assert not torn
+    finish(tmp_path, after, systemd)
+
+
+def finish(tmp_path, after, systemd):
+    """The next run, undisturbed: as asked for, nothing left over, reloaded if it was not yet, and nothing to do after it."""
+    systemd.calls.clear()
+    unfinished = found(tmp_path) != after or Record.load("set", str(tmp_path / "state")).pending
+    after.make(tmp_path).apply()
+    assert found(tmp_path) == after
+    assert systemd.calls == (["reload"] if unfinished else [])
+    assert not after.make(tmp_path).changed
+
+
+def test_a_link_in_the_place_of_a_file_is_put_back_as_a_link(tmp_path, systemd, save):
+    (tmp_path / "a").symlink_to("elsewhere")
+    with pytest.raises(Refusal):
+        make(tmp_path, {"a": b"1"}, check=["false"]).apply()
+    assert os.readlink(tmp_path / "a") == "elsewhere"

@@ -58,3 +58,11 @@ def test_a_variable_that_is_not_defined_is_named_with_its_app(tmp_path):
 def test_a_variable_that_nearly_is_one_of_ours_is_warned_about(tmp_path):
     output = validate(tmp_path, flask_app_default={}, flask_apps=[APP, APP])[1]
     assert "'flask_app_default' is no variable of emperor.flask.flask_app; did you mean 'flask_app_defaults'?" in output
+
+
+def test_a_template_of_the_users_that_is_not_there_is_named_with_its_variable(tmp_path):
+    status, output = validate(tmp_path, nginx_config_template="own/nginx.conf.j2", uwsgi_emperor_unit_template="/own")
+    assert status != 0
+    assert "nginx_config_template: there is no file" in output
+    assert "own/nginx.conf.j2; a relative path starts from the inventory's folder" in output
+    assert "uwsgi_emperor_unit_template: there is no file /own;" in output

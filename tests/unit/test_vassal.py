@@ -132,3 +132,12 @@ def test_a_vassal_that_never_opened_its_socket_is_explained_by_the_emperor(layou
     Path(layout.emperor_log).write_text("unrecognized option threds\n")
     with pytest.raises(Refusal, match=r"(?s)did not open its socket.*emperor\.log.*threds"):
         vassal.wait_until_healthy(layout, Activation(RELEASE, 1), Health("/", ("200",), 1))
+
+
+def test_the_cause_is_not_pushed_out_by_the_attempts_that_follow(layout):
+    attempt = "*** Starting uWSGI 2.0.31 ***\n" + "chatter\n" * 15
+    text = "line of the live vassal\n" + attempt + "ImportError: no such thing\n" + attempt + attempt
+    Path(layout.log).write_text("")
+    threading.Timer(0.2, lambda: Path(layout.log).write_text(text)).start()
+    with pytest.raises(Refusal, match=r"ImportError: no such thing$"):
+        vassal.wait_until_healthy(layout, Activation(RELEASE, 1), Health("/", ("200",), 1))

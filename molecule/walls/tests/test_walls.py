@@ -75,7 +75,8 @@ def in_the_system_bundle():
 
 def test_the_host_reaches_nothing_but_the_gateway():
     outside = "import socket; socket.create_connection(('192.0.2.1', 443), 3)"
-    assert HOST.run('python3 -c "%s"', outside).rc != 0
+    said = HOST.run("python3 -c %s", outside).stderr.splitlines()[-1]
+    assert re.match("TimeoutError|OSError.*unreachable", said), said
     assert HOST.run("getent hosts pypi.org").rc != 0
 
 
@@ -106,8 +107,11 @@ def test_no_command_line_held_a_credential():
 
 
 def test_credentials_stand_in_files_of_roots_alone():
+    unlike_itself = f"{MARK[:-1]}[{MARK[-1]}]"  # the watcher reads this command line, too
     folders = "/etc /home /opt /root /run /srv /tmp /usr/local /var"
-    found = HOST.run(f"grep --recursive --text --files-with-matches --devices=skip {MARK} {folders}").stdout.split()
+    found = HOST.run(
+        f"grep --recursive --text --files-with-matches --devices=skip '{unlike_itself}' {folders}"
+    ).stdout.split()
     assert set(found) - {"/root/watch_processes.py"} == OURS
     for path in OURS:
         file = HOST.file(path)
@@ -138,7 +142,7 @@ def test_a_run_that_changes_credentials_and_an_app_says_none_of_them(tmp_path):
     [
         (
             {"prerequisites_apt_mirror": f"https://me:{MARK}@{SILENT}/debian"},
-            rf"no package lists from the apt mirror https://{SILENT}/debian within 1[5-9] seconds",
+            rf"no package lists from the apt mirror https://{SILENT}/debian within 3\d seconds",
         ),
         (
             {"prerequisites_proxy": f"http://me:{MARK}@proxy.walls.test:8889"},
@@ -166,7 +170,7 @@ def test_an_index_that_does_not_answer_is_named_with_the_time_and_the_app_serves
     assert re.search(
         r"app 'demoapp': the package index at silent\.walls\.test did not answer within (4[5-9]|5\d) seconds", output
     )
-    assert "What it served before, it serves on." in output
+    assert "what this host served before, it serves on." in output
     assert MARK not in output
     test_the_app_serves()
 

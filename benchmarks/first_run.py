@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""How long it takes from a fresh host to the tutorial's page: site.yml, with uWSGI's wheel on the controller or not, and the tutorial's commands."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import bed
+
+HOST = "emperor-benchmark-first"
+TUTORIAL = "tutorial"
+COLD = "site, uWSGI to be built"
+WARM = "site, uWSGI's wheel on the controller"
+
+
+def tutorial() -> float:
+    """Type the tutorial's commands."""
+
+    def deed() -> None:
+        with (Path(__file__).with_name("tutorial.sh")).open() as script:
+            bed.run(["docker", "exec", "--interactive", HOST, "sh"], stdin=script)
+        bed.served(HOST)
+
+    with bed.host(HOST):
+        return bed.seconds(deed)
+
+
+def site(**variables: object) -> float:
+    """Run site.yml."""
+
+    def deed() -> None:
+        bed.site(HOST, **variables)
+        bed.served(HOST)
+
+    with bed.host(HOST):
+        return bed.seconds(deed)
+
+
+def cold(cache: str) -> float:
+    """Run site.yml with an empty cache of wheels, and leave uWSGI's in it."""
+    shutil.rmtree(cache, ignore_errors=True)
+    return site(uwsgi_emperor_cache=cache)
+
+
+def main() -> None:
+    """Measure, and keep the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument(
+        "--fast", action="store_true", help="only with the user's own cache of wheels, once; no results are kept"
+    )
+    options = parser.parse_args()
+    subprocess.run([bed.ROOT / "tests/images/build.sh", bed.IMAGE], check=True)
+    if options.fast:
+        bed.taken_in_turn({WARM: site}, 1)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        cache = str(Path(folder, "cache"))
+        deeds = {TUTORIAL: tutorial, COLD: lambda: cold(cache), WARM: lambda: site(uwsgi_emperor_cache=cache)}
+        bed.taken_in_turn(deeds, options.repetitions, "first_run")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""What `site` changes beside the apps, under load: nothing is lost; where something has to restart, the plan says so before."""
+
+import re
+
+from conftest import CHECKOUT, HOSTS, nothing_lost, on
+
+UNIT = CHECKOUT / "roles/uwsgi_emperor/templates/uwsgi-emperor@.service.j2"
+EMPEROR = CHECKOUT / "roles/uwsgi_emperor/templates/emperor.ini.j2"
+
+
+def test_an_unchanged_site_changes_nothing(shop):
+    with nothing_lost() as counted:
+        run = shop.play("site")
+    assert run.status == 0, run.output
+    assert set(run.changed) == {0}, run.output
+    assert sum(seen.closed_idle for seen in counted) == 0
+
+
+def test_a_changed_setting_of_the_emperors_loses_nothing(shop, tmp_path):
+    ours = tmp_path / "my_emperor.ini.j2"
+    ours.write_text(EMPEROR.read_text().replace("emperor-curse-tolerance = 60", "emperor-curse-tolerance = 90"))
+    pids = [on(host, "systemctl show --property MainPID --value uwsgi-emperor@shop") for host in HOSTS]
+    with nothing_lost() as counted:
+        run = shop.play("site", uwsgi_emperor_config_template=ours)
+    assert run.status == 0, run.output
+    assert sum(seen.closed_idle for seen in counted) == 0
+    assert [on(host, "systemctl show --property MainPID --value uwsgi-emperor@shop") for host in HOSTS] == pids
+    assert shop.play("site").status == 0
+
+
+def test_a_plan_says_that_a_changed_unit_restarts_the_apps(shop, tmp_path):
+    ours = tmp_path / "my@.service.j2"
+    ours.write_text(UNIT.read_text().replace("LimitNOFILE=65536", "LimitNOFILE=65000"))
+    run = shop.play("site", "--check", uwsgi_emperor_unit_template=ours)
+    assert run.status == 0, run.output
+    assert re.search(r"uwsgi-emperor@\*\.service restart.*requests fail while their apps start", run.output), run.output
