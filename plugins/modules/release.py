@@ -19,7 +19,7 @@ options:
       - C(stage) compares every entry of C(flask_apps) with what is live. Apps that differ get their Unix user and folders, their code and
         virtual environment (once per content), the release's folder, and the app's lock. Nothing is done for an app that serves its
         release, with these secrets, healthy. Apps whose C(state) is C(absent) are taken away.
-      - C(rollback) stages O(release) of O(app) instead, which is on the host already, with the secrets of today.
+      - C(rollback) stages and starts O(release) of O(app) instead, which is on the host already, with the secrets of today.
       - C(before_switch) and C(after_switch) run the hooks of that name, for each app on the first host that releases it.
       - C(candidate) starts a vassal beside the live one, on a socket of its own, and waits until it answers the health request.
       - C(switch) renames the link to the socket, and reloads nginx if the app's site changed.
@@ -109,7 +109,7 @@ STEPS = {
     "stage": lambda app, item, secrets: app.stage(
         Release(**item["release"]), item["archive"], secrets.get(item["name"], ""), item["python"]
     ),
-    "rollback": lambda app, item, secrets: app.go_back(item["wanted"]),
+    "rollback": lambda app, item, secrets: _go_back(app, item["wanted"]),
     "before_switch": lambda app, item, secrets: app.run_hooks(_activation(item), "before_switch"),
     "candidate": lambda app, item, secrets: app.candidate(_activation(item)),
     "switch": lambda app, item, secrets: app.switch(_activation(item)),
@@ -181,6 +181,13 @@ def _do(step: str, item: dict, secrets: dict[str, str]) -> object:
         return STEPS[step](_app(item), item, secrets)
     except (Refusal, OSError) as error:
         raise Refusal(f"app '{item['name']}': {error}") from error
+
+
+def _go_back(app: App, wanted: str | None) -> dict:
+    """Stage and start in one round trip: what is on the host already needs no host to wait for another before it starts."""
+    plan = app.go_back(wanted)
+    app.candidate(_activation(plan))
+    return plan
 
 
 def _app(item: dict) -> App:
