@@ -43,9 +43,9 @@ test: setup ## Run lint, unit, both molecule targets and readme; ends with the c
 soak: setup ## Kill 20 controllers and release 50 times in a row, under load; prints its seeds (EMPEROR_SEED repeats them)
 	EMPEROR_KILLS=20 EMPEROR_ROW=50 PYTEST_ADDOPTS="-v -s -k 'killed or row'" molecule test -s releases
 
-benchmark: setup ## Measure runs beside the tutorial's commands and a play for nginx alone (FAST=1: once, building nothing)
+benchmark: setup ## Measure runs beside the tutorial's commands and a play for nginx alone (FAST=1: only unchanged runs, once)
 	@scripts/docker.sh
-	python benchmarks/first_run.py $(if $(FAST),--fast)
+	$(if $(FAST),,python benchmarks/first_run.py)
 	python benchmarks/unchanged_run.py $(if $(FAST),--fast)
 	@$(if $(FAST),,python benchmarks/table.py)
 

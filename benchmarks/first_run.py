@@ -50,14 +50,8 @@ def main() -> None:
     """Measure, and keep the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument(
-        "--fast", action="store_true", help="only with the user's own cache of wheels, once; no results are kept"
-    )
     options = parser.parse_args()
     subprocess.run([bed.ROOT / "tests/images/build.sh", bed.IMAGE], check=True)
-    if options.fast:
-        bed.taken_in_turn({WARM: site}, 1)
-        return
     with tempfile.TemporaryDirectory() as folder:
         cache = str(Path(folder, "cache"))
         deeds = {TUTORIAL: tutorial, COLD: lambda: cold(cache), WARM: lambda: site(uwsgi_emperor_cache=cache)}

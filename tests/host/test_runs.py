@@ -1,6 +1,6 @@
 """Runs against hosts that serve already: a change is served, a mistake changes nothing and says what to do.
 
-They are typed as the stranger types them (stranger.py), against all hosts at once.
+They are typed as the stranger types them (stranger.py).
 """
 
 import json
@@ -150,5 +150,5 @@ def test_deploy_releases_one_app_and_rollback_goes_back():
         done = subprocess.run(line.split(), cwd=FOLDER, env=environment(), capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
         released = re.findall(r"notes on (\S+): \w{12} -> \w{12} in [\d.]+ s, http://notes.example.com/", done.stdout)
-        assert sorted(released) == sorted(hosts())
+        assert set(hosts()) <= set(released)
         assert on_each(asked) == [answer] * len(hosts())

@@ -11,7 +11,7 @@ REFUSED = {
         ["RuntimeError: the database is on fire"],
     ),
     "health answers 500": ({"env": {"SHOP_HEALTH": "500"}}, ["does not answer /health", "it answers 500"]),
-    "health never answers": ({"env": {"SHOP_HEALTH_SECONDS": "60"}}, ["does not answer /health", "within 5 seconds"]),
+    "health never answers": ({"env": {"SHOP_HEALTH_SECONDS": "8"}}, ["does not answer /health", "within 5 seconds"]),
     "a hook fails": (
         {"hooks": {"before_switch": ["echo the migration is stuck; exit 3"]}},
         ["before_switch hook", "ended with 3", "the migration is stuck"],
