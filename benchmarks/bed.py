@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import os
@@ -81,6 +82,15 @@ def ansible(program: str, name: str, *arguments: str, **variables: object) -> No
 def site(name: str, **variables: object) -> None:
     """Run site.yml against the host."""
     ansible("ansible-playbook", name, "site.yml", **variables)
+
+
+def repetitions(description: str | None) -> int:
+    """Read how often a script is to measure from its command line, and build the host's image."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--repetitions", type=int, default=3)
+    options = parser.parse_args()
+    subprocess.run([ROOT / "tests/images/build.sh", IMAGE], check=True)
+    return options.repetitions
 
 
 def seconds(deed: Callable[[], None]) -> float:

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -48,14 +46,11 @@ def cold(cache: str) -> float:
 
 def main() -> None:
     """Measure, and keep the results."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=3)
-    options = parser.parse_args()
-    subprocess.run([bed.ROOT / "tests/images/build.sh", bed.IMAGE], check=True)
+    repetitions = bed.repetitions(__doc__)
     with tempfile.TemporaryDirectory() as folder:
         cache = str(Path(folder, "cache"))
         deeds = {TUTORIAL: tutorial, COLD: lambda: cold(cache), WARM: lambda: site(uwsgi_emperor_cache=cache)}
-        bed.taken_in_turn(deeds, options.repetitions, "first_run")
+        bed.taken_in_turn(deeds, repetitions, "first_run")
 
 
 if __name__ == "__main__":

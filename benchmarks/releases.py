@@ -7,7 +7,6 @@ served afterwards; a broken one, which cannot be imported, is watched as long, s
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import subprocess
@@ -131,14 +130,11 @@ def table() -> str:
 
 def main() -> None:
     """Measure, and keep the results."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=3)
-    options = parser.parse_args()
-    subprocess.run([bed.ROOT / "tests/images/build.sh", bed.IMAGE], check=True)
+    repetitions = bed.repetitions(__doc__)
     kept = []
     with tempfile.TemporaryDirectory() as folder, bed.host(HOST):
         bench = Bench(Path(folder, "shop"))
-        for _ in range(options.repetitions):
+        for _ in range(repetitions):
             for way in WAYS:
                 bench.restore(way)
                 for case in CASES:

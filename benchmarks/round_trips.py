@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
 import statistics
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -113,13 +111,10 @@ def table() -> str:
 
 def main() -> None:
     """Measure, and keep the results."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=3)
-    options = parser.parse_args()
-    subprocess.run([bed.ROOT / "tests/images/build.sh", bed.IMAGE], check=True)
+    repetitions = bed.repetitions(__doc__)
     with tempfile.TemporaryDirectory() as folder, bed.host(HOST):
         bench = Bench(Path(folder))
-        for _ in range(options.repetitions):
+        for _ in range(repetitions):
             bench.trips()
             bench.rollback()
             bench.switch()
