@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -13,6 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host import NGINX_KEYS
 from ansible_collections.emperor.flask.plugins.plugin_utils import signing_keys
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
 
 Result = dict[str, Any]
@@ -56,9 +56,9 @@ class ActionModule(ActionBase):
         return self._module(step="install", files=files, sources=SOURCES, **request)
 
     def _keys(self, arguments: Result) -> str:
-        base = Path(self._vars.get("inventory_dir") or self._loader.get_basedir())
+        folder = Inventory(self, self._vars).folder
         try:
-            return signing_keys.pinned(arguments["signing_key_url"], arguments["signing_keys"], base)
+            return signing_keys.pinned(arguments["signing_key_url"], arguments["signing_keys"], folder)
         except Refusal as refusal:
             raise AnsibleActionFail(f"Nothing was changed, because:\n- {refusal}") from refusal
 

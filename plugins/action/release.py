@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
         step = self._arguments["step"]
         planned = {"stage": self._stage, "rollback": self._rollback}
         result = planned[step]() if step in planned else self._follow(step, self._arguments["plan"])
-        return self._without_secrets(result) if result.get("failed") or step in HOOKS else result
+        return self._without_secrets(result) if result.get("failed") or result.get("hooks") else result
 
     def _stage(self) -> Result:
         """Compare all apps with what is live; stage those that differ, take away those that are to be absent."""
@@ -166,8 +166,7 @@ class ActionModule(ActionBase):
 
     def _without_secrets(self, result: Result) -> Result:
         """What an app or its hook said, with every secret blotted out: it may have said one."""
-        values = [str(value) for app in self._inventory.apps()[0] for value in app.get("secrets", {}).values()]
-        secrets = [value for value in values if len(value) >= SHORT]
+        secrets = [value for value in self._inventory.secrets() if len(value) >= SHORT]
         said = ("msg", "exception", "module_stdout", "module_stderr", "hooks")
         return {key: _blotted(part, secrets) if key in said else part for key, part in result.items()}
 

@@ -50,12 +50,7 @@ def misplaced(layout: Layout, nginx_group: str) -> bool:
 
 def exists(layout: Layout) -> bool:
     """Tell whether anything of an app is on the host: its account with our home, its folder, or its site."""
-    try:
-        if pwd.getpwnam(layout.name).pw_dir == layout.home:
-            return True
-    except KeyError:
-        pass
-    return os.path.isdir(layout.vassals) or site.stands(layout)
+    return _has_account(layout) or os.path.isdir(layout.vassals) or site.stands(layout)
 
 
 def remove_all(layout: Layout) -> None:
@@ -64,9 +59,14 @@ def remove_all(layout: Layout) -> None:
     systemd.disable_now(layout.unit)
     for folder in (layout.vassals, layout.home, layout.logs):
         shutil.rmtree(folder, ignore_errors=True)
-    try:
-        if pwd.getpwnam(layout.name).pw_dir == layout.home:
-            run(["userdel", layout.name])
-    except KeyError:
-        pass
+    if _has_account(layout):
+        run(["userdel", layout.name])
     remove(layout.lock)
+
+
+def _has_account(layout: Layout) -> bool:
+    """Tell whether the app's account is there, and ours."""
+    try:
+        return pwd.getpwnam(layout.name).pw_dir == layout.home
+    except KeyError:
+        return False

@@ -7,11 +7,10 @@ from __future__ import annotations
 import os
 import shutil
 
-from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
+from ansible_collections.emperor.flask.plugins.module_utils.commands import run
+from ansible_collections.emperor.flask.plugins.module_utils.hooks import PATH, run_each
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.store import Release, compile_code, give_to_root
-
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def build_code(layout: Layout, release: Release, python: str) -> None:
@@ -66,11 +65,4 @@ def _run_hooks(layout: Layout, release: Release, code: str) -> None:
         "PYTHONPATH": pythonpath,
         "FLASK_APP": release.manifest["module"],
     }
-    for command in release.manifest["hooks"]["build"]:
-        try:
-            run(["/bin/sh", "-ec", command], cwd=code, env=settings, user=layout.name)
-        except CommandFailed as error:
-            raise Refusal(
-                f"the build hook '{command}' ended with {error.code}; nobody can answer it a question. "
-                f"The end of its output:\n{tail(error.output)}"
-            ) from error
+    run_each(release.manifest, "build", ["/bin/sh", "-ec"], cwd=code, env=settings, user=layout.name)

@@ -25,11 +25,16 @@ def run_hooks(layout: Layout, activation: vassal.Activation, manifest: dict, whe
     folder = layout.release(activation.release)
     code, venv = layout.code(manifest["code"]), layout.venv(manifest["venv"])
     files = [os.path.join(folder, "env"), vassal.secrets(layout, activation.number)]
+    shell = ["/bin/sh", "-c", SHELL, "hook", *files, venv, ":".join(manifest["pythonpath"])]
+    return run_each(manifest, when, shell, cwd=code, env={"PATH": PATH, "HOME": layout.home}, user=layout.name)
+
+
+def run_each(manifest: dict, when: str, shell: list[str], cwd: str, env: dict[str, str], user: str) -> list[str]:
+    """Give a release's commands to a shell, one after the other; return what they printed, or raise Refusal for the first that fails."""
     printed = []
     for command in manifest["hooks"][when]:
-        argv = ["/bin/sh", "-c", SHELL, "hook", *files, venv, ":".join(manifest["pythonpath"]), command]
         try:
-            printed.append(run(argv, cwd=code, env={"PATH": PATH, "HOME": layout.home}, user=layout.name))
+            printed.append(run([*shell, command], cwd=cwd, env=env, user=user))
         except CommandFailed as error:
             raise Refusal(
                 f"the {when} hook '{command}' ended with {error.code}; nobody can answer it a question. "

@@ -47,11 +47,12 @@ def test(layout: Layout, nginx_conf: str, default_server: bool) -> None:
 
 def is_linked(layout: Layout, default_server: bool) -> bool:
     """Tell whether exactly the right link stands among nginx's sites and no reload is owed."""
-    return (
-        link_target(layout.site(default_server)) == layout.nginx_conf
-        and not os.path.lexists(layout.site(not default_server))
-        and not os.path.exists(OWED)
-    )
+    return _is_right(layout, default_server) and not os.path.exists(OWED)
+
+
+def _is_right(layout: Layout, default_server: bool) -> bool:
+    right = link_target(layout.site(default_server)) == layout.nginx_conf
+    return right and not os.path.lexists(layout.site(not default_server))
 
 
 def owe_reload() -> None:
@@ -67,9 +68,7 @@ def stands(layout: Layout) -> bool:
 
 def link(layout: Layout, default_server: bool) -> None:
     """Put the site's link among nginx's; load() makes nginx read it."""
-    if link_target(layout.site(default_server)) != layout.nginx_conf or os.path.lexists(
-        layout.site(not default_server)
-    ):
+    if not _is_right(layout, default_server):
         owe_reload()
         replace_link(layout.site(default_server), layout.nginx_conf)
         remove(layout.site(not default_server))

@@ -57,6 +57,13 @@ class Inventory:
         """The names of all apps, whatever else is wrong with them."""
         return [str(app.get("name")) for _, app in self._entries()[0]]
 
+    def secrets(self) -> list[str]:
+        """The values of all apps' secrets. Nothing is checked and no source is fetched for it."""
+        defaults = self.value("flask_app_defaults", {})
+        merged = [apps.merge(defaults if isinstance(defaults, dict) else {}, app) for _, app in self._entries()[0]]
+        kept = [app.get("secrets") for app in merged]
+        return [str(value) for one in kept if isinstance(one, dict) for value in one.values()]
+
     def _entries(self) -> tuple[list[tuple[int, apps.App]], list[str]]:
         """The entries of flask_apps, templated, with their places. Each is templated by itself, so that an error names it."""
         entries = self.variables.get("flask_apps", [])

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.emperor.flask.plugins.module_utils import build, commands
+from ansible_collections.emperor.flask.plugins.module_utils import build, commands, hooks
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.store import Release
@@ -27,6 +27,7 @@ def run(argv, cwd=None, env=None, user=None):
 def layout(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "chown", lambda *arguments, **options: None)
     monkeypatch.setattr(build, "run", run)
+    monkeypatch.setattr(hooks, "run", run)
     layout = Layout("shop", str(tmp_path))
     for folder in (layout.code("50ce/instance"), layout.shared, layout.venv("5e5e/bin")):
         Path(folder).mkdir(parents=True)
