@@ -1,5 +1,5 @@
 #!/bin/sh
-# Build the hosts the tests run on: tests/images/build.sh [debian-12 | debian-testing | ubuntu-24.04 | debian-13-as-ubuntu-24.04 | nginx-org ...]
+# Build the hosts the tests run on: tests/images/build.sh [debian-12 | debian-testing | ubuntu-24.04 | debian-13-as-ubuntu-24.04 | nginx-org | front-door ...]
 # A base comes from a container registry where one answers, otherwise (Debian only) from the package mirror
 # by way of mmdebstrap. Everything is tagged emperor-test/..., so no image of the user's is touched.
 set -eu
@@ -67,6 +67,10 @@ image() {
             base "$1"
             build "emperor-test/$1-stock" "emperor-test/base-$1" "$context"
             build "emperor-test/$1" "emperor-test/$1-stock" "$here/debian_testing"
+            ;;
+        front-door)
+            image debian-13
+            build "emperor-test/$1" emperor-test/debian-13 "$here/front_door"
             ;;
         nginx-org)
             for served in debian-13 debian-12 debian-testing; do base "$served"; done
