@@ -12,7 +12,15 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.emperor.flask.plugins.plugin_utils import apps, hosts, signing_keys, spec, walls
+from ansible_collections.emperor.flask.plugins.plugin_utils import (
+    apps,
+    certificates,
+    hosts,
+    proxies,
+    signing_keys,
+    spec,
+    walls,
+)
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory, without_secrets
 
 ROLES = ("prerequisites", "nginx", "uwsgi_emperor", "flask_app")
@@ -38,12 +46,19 @@ class ActionModule(ActionBase):
         roles = [arguments["role"]] if arguments["role"] else list(ROLES)
         mistakes = [mistake for role in roles for mistake in self._check_variables(role)]
         prepared, found = self._inventory.apps()
-        mistakes += found or self._check_default_server(prepared)
+        mistakes += found or [*self._check_default_server(prepared), *self._check_certificates(prepared)]
         _refuse([*mistakes, *(self._check_signing_keys() if "nginx" in roles else [])])
         host = self._host(sorted({app["python"] for app in prepared} or {"/usr/bin/python3"}))
-        _refuse([*hosts.refusals(host, prepared), *(hosts.port_refusals(host) if "nginx" in roles else [])])
+        serves_tls = self._inventory.serves_tls()
+        _refuse([*hosts.refusals(host, prepared), *(hosts.port_refusals(host, serves_tls) if "nginx" in roles else [])])
         shown = [without_secrets(app) for app in prepared]
-        return {"changed": False, "apps": shown, "host": host, "ansible_facts": {**self._discovered, FACT: host}}
+        return {
+            "changed": False,
+            "apps": shown,
+            "tls": serves_tls,
+            "host": host,
+            "ansible_facts": {**self._discovered, FACT: host},
+        }
 
     def _check_variables(self, role: str) -> Iterator[str]:
         """Check a role's own variables, and warn about a variable that looks like a misspelt one of them."""
@@ -60,6 +75,8 @@ class ActionModule(ActionBase):
                 yield f"{name}: {missing}"
         if role == "prerequisites":
             yield from walls.mistakes(given)
+        if role == "nginx":
+            yield from proxies.mistakes(given)
         prefix = "flask_app" if role == "flask_app" else f"{role}_"
         for name in self._vars:
             if name.startswith(prefix) and name not in schema:
@@ -76,6 +93,13 @@ class ActionModule(ActionBase):
                     f"app '{app['name']}': server_names is empty, which makes it the default server, but nginx_greeting is true; "
                     "give the app server_names or set nginx_greeting to false"
                 )
+
+    def _check_certificates(self, prepared: list[apps.App]) -> list[str]:
+        """Certificates that are files here have to be right before any host is asked; one that ends soon is warned about."""
+        pairs, mistakes = certificates.read_all(prepared, self._loader)
+        for warning in certificates.warnings(pairs):
+            display.warning(warning)
+        return mistakes
 
     def _check_signing_keys(self) -> list[str]:
         """A key is pinned by its whole fingerprint, or anybody could make one that fits."""

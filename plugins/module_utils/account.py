@@ -57,7 +57,7 @@ def remove_all(layout: Layout) -> None:
     """Take an app away completely: first from nginx, then its Emperor, its files and, last, its account."""
     site.withdraw(layout)
     systemd.disable_now(layout.unit)
-    for folder in (layout.vassals, layout.home, layout.logs):
+    for folder in (layout.vassals, layout.home, layout.logs, layout.certificates):
         shutil.rmtree(folder, ignore_errors=True)
     if _has_account(layout):
         run(["userdel", layout.name])

@@ -64,7 +64,14 @@ class App:
 
     def _health(self, manifest: dict[str, Any]) -> Health:
         health = manifest["health"]
-        return Health(health["path"], tuple(health["status"]), health["timeout"], health["host"], self.layout.name)
+        return Health(
+            health["path"],
+            tuple(health["status"]),
+            health["timeout"],
+            health["host"],
+            self.layout.name,
+            _scheme(manifest),
+        )
 
     def look(self, python: str) -> dict[str, Any]:
         """What the controller needs to know to plan: what there is to build on, what is live, and whether anything is amiss."""
@@ -144,8 +151,13 @@ class App:
         if not (same and systemd.is_ready(layout.unit) and self._is_healthy(live)):
             activation = vassal.following(layout, release)
             vassal.stage(layout, activation, exports)
-        before, host_name = str(live) if live else None, self.manifest(release)["health"]["host"]
-        return {"before": before, "activation": str(activation), "host": host_name}
+        manifest = self.manifest(release)
+        return {
+            "before": str(live) if live else None,
+            "activation": str(activation),
+            "host": manifest["health"]["host"],
+            "scheme": _scheme(manifest),
+        }
 
     def _check_room(self, release: store.Release, archive: str | None, live: Activation | None) -> None:
         code = 0 if archive is None else 6 * os.path.getsize(archive)  # unpacked and byte-compiled
@@ -206,6 +218,11 @@ class App:
         for other in vassal.leftovers(self.layout, vassal.live(self.layout)):
             vassal.retire(self.layout, other)
         retention.prune(self.layout, keep)
+
+
+def _scheme(manifest: dict[str, Any]) -> str:
+    """What the release is served over. Those made before apps could be served over TLS do not say."""
+    return manifest["health"].get("scheme", "http")
 
 
 def _text(path: str) -> str:

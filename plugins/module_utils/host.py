@@ -54,6 +54,7 @@ def facts(pythons: list[str]) -> dict[str, object]:
         else {},
         "nginx_keys": digest(NGINX_KEYS),
         "port_80": listener(80),
+        "port_443": listener(443),
         "sets": applied(),
     }
 

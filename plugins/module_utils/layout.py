@@ -41,6 +41,11 @@ class Layout:
         return self._at("etc/nginx/conf.d")
 
     @property
+    def certificates(self) -> str:
+        """The folder of its certificate and key."""
+        return self._at("etc/nginx/certificates", self.name)
+
+    @property
     def unit(self) -> str:
         """Its Emperor."""
         return f"uwsgi-emperor@{self.name}.service"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 
@@ -12,6 +13,7 @@ from ansible_collections.emperor.flask.plugins.module_utils import systemd
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
 from ansible_collections.emperor.flask.plugins.module_utils.files import (
     Access,
+    Snapshot,
     link_target,
     remove,
     replace_file,
@@ -21,14 +23,19 @@ from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.transaction import STATE
 
 NGINX = "/etc/nginx"
+DEFAULT_SERVER = os.path.join(NGINX, "conf.d/00_default.conf")
+CERTIFICATES = os.path.join(NGINX, "certificates")
+LISTENS_FOR_TLS = re.compile(r"^\s*listen\s+(\S*:)?443\b", re.MULTILINE)
 OWED = os.path.join(STATE, "nginx-reload-owed")
 
 
 def test(layout: Layout, nginx_conf: str, default_server: bool) -> None:
     """Let nginx read its whole configuration with this site in it, before anything is switched; raise Refusal with what it says."""
+    if LISTENS_FOR_TLS.search(nginx_conf):
+        check_default_server()
     with tempfile.TemporaryDirectory(prefix="emperor-nginx-") as scratch:
         copy = os.path.join(scratch, "nginx")
-        shutil.copytree(NGINX, copy, symlinks=True)
+        shutil.copytree(NGINX, copy, symlinks=True, ignore=_keys)
         for wanted in (True, False):
             name = os.path.join(copy, "conf.d", os.path.basename(layout.site(wanted)))
             remove(name)
@@ -43,6 +50,21 @@ def test(layout: Layout, nginx_conf: str, default_server: bool) -> None:
             raise Refusal(
                 f"nginx refuses the site: {tail(said)}\nCorrect nginx_extra, or what else changed."
             ) from error
+
+
+def _keys(folder: str, names: list[str]) -> list[str]:
+    """What is not copied: sites name their certificates by absolute paths, and keys have no business elsewhere."""
+    return [name for name in names if os.path.join(folder, name) == CERTIFICATES]
+
+
+def check_default_server(path: str = DEFAULT_SERVER) -> None:
+    """Raise Refusal where port 443 has no default server: then an app's site would be it, and answer for every host."""
+    text = (Snapshot.take(path).content or b"").decode()
+    if not LISTENS_FOR_TLS.search(text):
+        raise Refusal(
+            "nginx has no default server on port 443 yet; apply the role emperor.flask.nginx first (site.yml). "
+            "A template of yours (nginx_default_server_template) must have a server that listens there"
+        )
 
 
 def is_linked(layout: Layout, default_server: bool) -> bool:

@@ -19,13 +19,17 @@ MAX_ANSWER = 64 * 1024  # bytes that are read of an answer
 
 @dataclass(frozen=True)
 class Health:
-    """The request an app must answer, the statuses that mean healthy, and the seconds it may take; ``app`` is its name."""
+    """The request an app must answer, the statuses that mean healthy, and the seconds it may take; ``app`` is its name.
+
+    It is asked for ``host`` under ``scheme``, as nginx would ask: an app may send whoever comes otherwise elsewhere.
+    """
 
     path: str
     status: tuple[str, ...]
     timeout: int
     host: str = "localhost"
     app: str = ""
+    scheme: str = "http"
 
     def accepts(self, status: int) -> bool:
         """Tell whether a status code is one of the healthy ones or in one of the ranges."""
@@ -60,14 +64,15 @@ def get(path: str, health: Health, timeout: float) -> tuple[int, str]:
             "QUERY_STRING": query,
             "SERVER_PROTOCOL": "HTTP/1.1",
             "SERVER_NAME": health.host,
-            "SERVER_PORT": "80",
+            "SERVER_PORT": "443" if health.scheme == "https" else "80",
             "HTTP_HOST": health.host,
             "EMPEROR_APP": health.app,
             "REMOTE_ADDR": "127.0.0.1",
-            "REQUEST_SCHEME": "http",
+            "REQUEST_SCHEME": health.scheme,
+            **({"HTTPS": "on"} if health.scheme == "https" else {}),
             "CONTENT_TYPE": "",
             "CONTENT_LENGTH": "",
-            "HTTP_X_FORWARDED_PROTO": "http",
+            "HTTP_X_FORWARDED_PROTO": health.scheme,
             "HTTP_USER_AGENT": "emperor.flask",
         }
     )

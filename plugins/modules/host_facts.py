@@ -32,8 +32,8 @@ RETURN = r"""
 host:
   description: >-
     Distribution, version, codename, whether there is IPv6, each interpreter's version, accounts
-    with their home, groups, folders of /var/www, nginx sites, the digest of nginx.org's keys, the program
-    that listens on port 80, sets of M(emperor.flask.configuration) that are applied.
+    with their home, groups, folders of /var/www, nginx sites, the digest of nginx.org's keys, the programs
+    that listen on the ports 80 and 443, sets of M(emperor.flask.configuration) that are applied.
   type: dict
   returned: always
 """

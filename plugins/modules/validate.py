@@ -32,5 +32,6 @@ EXAMPLES = r"""
 
 RETURN = r"""
 apps: {description: The apps, merged and converted; each has every key, secrets are hidden., type: list, elements: dict, returned: success}
+tls: {description: "Whether any entry of C(flask_apps) is served over TLS, released now or not.", type: bool, returned: success}
 host: {description: What M(emperor.flask.host_facts) returns., type: dict, returned: success}
 """

@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.shell_exports import exports
-from ansible_collections.emperor.flask.plugins.plugin_utils import requirements, source, spec
+from ansible_collections.emperor.flask.plugins.plugin_utils import requirements, source, spec, tls
 
 App = dict[str, Any]
 
@@ -72,6 +72,7 @@ def prepare(app: App, base: Path, version: str | None = None, with_source: bool 
     prepared["source"] = source.located(source.with_version(prepared["source"], version), base)
     for key in TEMPLATES:
         prepared[key] = str((base / prepared[key]).resolve()) if prepared[key] else None
+    prepared["tls"] = tls.located(prepared["tls"], base)
     for check in CHECKS:
         mistakes += check(prepared)
     mistakes += _check_source(prepared) if with_source else []
@@ -227,4 +228,5 @@ CHECKS = (
     _check_release,
     _check_extras,
     _check_templates,
+    tls.mistakes,
 )

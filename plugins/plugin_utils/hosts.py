@@ -23,11 +23,12 @@ def _system(host: dict[str, Any]) -> Iterator[str]:
         yield f"this host runs {host['distribution']} {host['version']}, which is not supported; use one of {known}"
 
 
-def port_refusals(host: dict[str, Any]) -> Iterator[str]:
-    """Say which program stands where nginx is to listen; nginx itself may."""
-    holder = host["port_80"]
-    if holder and not holder.startswith("nginx "):
-        yield f"port 80 is held by {holder}, so nginx cannot listen on it; stop and disable that program on the host, or move it to another port"
+def port_refusals(host: dict[str, Any], tls: bool = False) -> Iterator[str]:
+    """Say which program stands where nginx is to listen, for TLS too; nginx itself may."""
+    for port in (80, 443) if tls else (80,):
+        holder = host[f"port_{port}"]
+        if holder and not holder.startswith("nginx "):
+            yield f"port {port} is held by {holder}, so nginx cannot listen on it; stop and disable that program on the host, or move it to another port"
 
 
 def _app(host: dict[str, Any], app: dict[str, Any]) -> Iterator[str]:

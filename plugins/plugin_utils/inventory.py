@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.emperor.flask.plugins.plugin_utils import apps, source
+from ansible_collections.emperor.flask.plugins.plugin_utils import apps, source, tls
 
 HIDDEN = "********"
 
@@ -28,8 +28,8 @@ class Inventory:
         """A variable, templated."""
         return self._templar.template(self.variables[name]) if name in self.variables else otherwise
 
-    def apps(self) -> tuple[list[apps.App], list[str]]:
-        """The apps with every key, and what is wrong with them.
+    def apps(self, with_source: bool = True) -> tuple[list[apps.App], list[str]]:
+        """The apps with every key, and what is wrong with them; with their sources only ``with_source``, for these are fetched.
 
         Where flask_app_only names an app, it is the only one, and nothing is fetched for the others; flask_app_version then takes
         the place of its source's version.
@@ -45,13 +45,18 @@ class Inventory:
         for index, app in entries:
             wanted = only in (None, app.get("name"))
             merged = apps.merge(defaults, app)
-            ready, found = apps.prepare(merged, self.folder, version if wanted else None, with_source=wanted)
+            ready, found = apps.prepare(merged, self.folder, version if wanted else None, with_source and wanted)
             prepared.append(ready)
             mistakes += [f"{apps.label(app, index)}: {mistake}" for mistake in found]
         mistakes = mistakes or list(apps.conflicts(prepared))
         if mistakes:
             return prepared, mistakes
         return apps.chosen(prepared, only)
+
+    def serves_tls(self) -> bool:
+        """Tell whether any app is served over TLS, whichever are released now: nginx listens for all of them."""
+        defaults = self.value("flask_app_defaults", {})
+        return any(tls.serves(apps.merge(defaults, app)) for _, app in self._entries()[0])
 
     def names(self) -> list[str]:
         """The names of all apps, whatever else is wrong with them."""

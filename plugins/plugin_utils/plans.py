@@ -3,7 +3,8 @@
 """A plan: what the planning step of a release hands to the steps after it, through the play's variables. It holds no secret.
 
 ``began`` is in seconds since the epoch. An app's entry has its name, ``before`` and ``activation`` (each a release with a number),
-``keep`` (releases), ``back`` (whether this is a rollback), ``hooks`` (their names) and ``host`` (the name it answers to).
+``keep`` (releases), ``back`` (whether this is a rollback), ``hooks`` (their names), ``host`` (the name it answers to)
+and ``scheme``.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def of_releases(began: float, releases: list[Rendered], seen: Result, staged: Re
                 "before": seen[name]["activation"],
                 "activation": None,
                 "host": release.host,
+                "scheme": release.scheme,
                 "keep": release.app["keep_releases"],
                 "back": False,
                 "hooks": [when for when, commands in release.app["hooks"].items() if commands and new],
@@ -48,7 +50,16 @@ def of_releases(began: float, releases: list[Rendered], seen: Result, staged: Re
 
 def of_rollback(began: float, name: str, staged: Result) -> Result:
     """An app that goes back; a rollback keeps all releases and runs no hook. After a failure there is its lock to free."""
-    app = {"name": name, "before": None, "activation": None, "host": "", "keep": None, "back": True, "hooks": []}
+    app = {
+        "name": name,
+        "before": None,
+        "activation": None,
+        "host": "",
+        "scheme": "",
+        "keep": None,
+        "back": True,
+        "hooks": [],
+    }
     return {"began": began, "apps": [{**app, **staged.get(name, {})}]}
 
 
@@ -81,7 +92,7 @@ def report(app: Result, plan: Result, host: str) -> str:
     """A line for people: app, host, old release, new release, seconds, URL."""
     old, new = ((app[key] or "nothing").partition(".")[0] for key in ("before", "activation"))
     name = host if app["host"] == "localhost" else app["host"]
-    return f"{app['name']} on {host}: {old} -> {new} in {time.time() - plan['began']:.1f} s, http://{name}/"
+    return f"{app['name']} on {host}: {old} -> {new} in {time.time() - plan['began']:.1f} s, {app['scheme']}://{name}/"
 
 
 def reverted(result: Result, variables: Result) -> Result:

@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.emperor.flask.plugins.module_utils.engine import keyed_digest
 from ansible_collections.emperor.flask.plugins.module_utils.shell_exports import exports
 from ansible_collections.emperor.flask.plugins.module_utils.store import SCHEMA
+from ansible_collections.emperor.flask.plugins.plugin_utils import tls
 from ansible_collections.emperor.flask.plugins.plugin_utils.stage import Stage
 
 ID_LENGTH = 12  # hexadecimal digits of the digest: short enough for a socket's path, long enough never to meet again
@@ -41,9 +42,14 @@ class Rendered:
 
     @property
     def host(self) -> str:
-        """The name its health is asked under: the first of its plain names."""
-        names = [name for name in self.app["server_names"] if not set(name) & set("*~^$")]
-        return names[0] if names else "localhost"
+        """The name its health is asked under: the canonical one, else the first of its plain names."""
+        names = [name for name in self.app["server_names"] if name[0] != "." and not set(name) & set("*~^$")]
+        return next(filter(None, [self.app["canonical_host"], *names]), "localhost")
+
+    @property
+    def scheme(self) -> str:
+        """What it is served over."""
+        return "https" if tls.serves(self.app) else "http"
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -62,7 +68,7 @@ class Rendered:
             "uwsgi": self.uwsgi,
             "pythonpath": self.pythonpath,
             "default_server": not self.app["server_names"],
-            "health": {**self.app["health"], "host": self.host},
+            "health": {**self.app["health"], "host": self.host, "scheme": self.scheme},
             "hooks": self.app["hooks"],
             "shared": self.app["shared"],
             "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.files().items()},

@@ -11,9 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from certificates import leaf
 from render import render
 
-APP = {"name": "shop", "server_names": ["shop.test", "www.shop.test"], "harakiri": 60, "client_max_body_size": "75m"}
+APP = {
+    "name": "shop",
+    "server_names": ["shop.test", "www.shop.test"],
+    "harakiri": 60,
+    "client_max_body_size": "75m",
+    "canonical_host": "",
+}
+TLS = {"mode": "none", "redirect": True, "hsts": 0}
 EXTRA = "location = /robots.txt {\n  return 204;\n}\n"
 
 # The distribution whose package has that nginx. Only images that are there already are used.
@@ -27,18 +35,24 @@ IMAGES = {
 }
 
 
-def site(host: dict[str, Any], **changes: Any) -> str:
+def site(host: dict[str, Any], tls: dict[str, Any] | None = None, **changes: Any) -> str:
     """The site of one app."""
-    app = {**APP, "nginx_extra": "", **changes}
+    app = {**APP, "nginx_extra": "", "tls": {**TLS, **(tls or {})}, **changes}
     return render(
         "flask_app", "nginx.conf.j2", app=app, host=host, socket=f"/var/www/{app['name']}/{app['name']}_uwsgi.sock"
     )
 
 
-def configuration(host: dict[str, Any], *, version: str = "1.18", greeting: bool = False) -> dict[str, str]:
-    """Every file, by its path on the host: the nginx role's, an app with names, and one on the default server or the greeting."""
+def configuration(
+    host: dict[str, Any], *, version: str = "1.18", greeting: bool = False, tls: bool = False, **role: Any
+) -> dict[str, str]:
+    """Every file, by its path on the host: the nginx role's, an app with names, and one on the default server or the greeting.
+
+    With ``tls`` there is another app that is served over it, with whatever an app can ask for, and the certificates.
+    """
     variables = {
-        "__nginx_input": {"host": host},
+        **role,
+        "__nginx_input": {"host": host, "tls": tls},
         "__nginx_package": {"version": f"{version}.0-1~distribution"},
         "nginx_greeting": greeting,
         "nginx_origin": "distribution",
@@ -51,14 +65,24 @@ def configuration(host: dict[str, Any], *, version: str = "1.18", greeting: bool
     }
     if not greeting:
         files["/etc/nginx/conf.d/000_front.conf"] = site(host, name="front", server_names=[])
+    if tls:
+        names = ["bank.test", "*.bank.test"]
+        wanted = {"mode": "acme", "hsts": 300}
+        files["/etc/nginx/conf.d/bank.conf"] = site(
+            host, tls=wanted, name="bank", server_names=names, canonical_host="bank.test"
+        )
+        chain = leaf(names)
+        for name in ("bank", "default"):
+            files[f"/etc/nginx/certificates/{name}/fullchain.pem"] = chain.certificate
+            files[f"/etc/nginx/certificates/{name}/key.pem"] = chain.key
     return files
 
 
 def directives(text: str) -> Iterator[str]:
-    """The names of the directives in a configuration. The lines of a `map` are no directives."""
+    """The names of the directives in a configuration. The lines of a `map` or `geo` are no directives."""
     text = re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE)
     text = re.sub(r"\"[^\"]*\"|'[^']*'", "quoted", text)
-    text = re.sub(r"\bmap ([^{]*)\{[^}]*\}", r"map \1;", text)
+    text = re.sub(r"\b(map|geo) ([^{]*)\{[^}]*\}", r"\1 \2;", text)
     for statement in re.split(r"[;{}]", text):
         if words := statement.split():
             yield words[0]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from ansible_collections.emperor.flask.plugins.plugin_utils import apps, hosts
+from ansible_collections.emperor.flask.plugins.plugin_utils import apps, hosts, tls
 
 DEMOAPP = Path(__file__).parents[2] / "examples/demoapp"
 HOST = {
@@ -94,12 +94,38 @@ def test_a_relative_source_starts_from_the_inventory():
         ({"hooks": {"build": [" "]}}, ["hooks.build has an empty command"]),
         ({"state": "gone"}, ["state", "present, absent", "gone"]),
         ({"nginx_template": "own.j2"}, ["nginx_template: there is no file /inventory/own.j2", "inventory's folder"]),
+        ({"tls": {"mode": "file"}}, ["tls", "none, self_signed, files, acme", "file"]),
+        ({"tls": {"certificat": "a"}}, ["unknown key 'tls.certificat'", "did you mean 'certificate'?"]),
+        ({"tls": {"hsts": -1}}, ["tls.hsts is -1", "63072000"]),
+        ({"tls": {"mode": "self_signed"}}, ["tls.mode is self_signed", "server_names is empty", "give the app some"]),
+        (
+            {"tls": {"mode": "files", "key": "k"}, "server_names": ["a.test"]},
+            ["tls.mode is files", "tls.certificate names no file", "relative to the inventory"],
+        ),
+        ({"tls": {"certificate": "c"}}, ["tls.certificate is given", "tls.mode is none", "set tls.mode to files"]),
+        (
+            {"tls": {"mode": "self_signed"}, "server_names": ["192.0.2.1"]},
+            ["server_names has '192.0.2.1'", "name no host when they begin TLS", "remove it"],
+        ),
+        ({"tls": {"mode": "acme"}, "server_names": ["[2001:db8::1]"]}, ["server_names has '[2001:db8::1]'"]),
+        ({"tls": {"mode": "self_signed"}, "server_names": ["~^a"]}, ["'~^a'", "no certificate can cover", "plain"]),
+        ({"tls": {"mode": "acme"}, "server_names": ["*.a.test"]}, ["'*.a.test'", "acme cannot prove", "or use files"]),
+        ({"canonical_host": "b.test", "server_names": ["a.test"]}, ["canonical_host 'b.test'", "(a.test)", "add it"]),
+        ({"canonical_host": "*.test", "server_names": ["*.test"]}, ["canonical_host '*.test'", "name one host"]),
         ({"vassal_template": "/own.j2"}, ["vassal_template: there is no file /own.j2"]),
     ],
 )
 def test_a_mistake_is_named_with_its_remedy(changes, words):
     text = mistakes(changes)
     assert [word for word in words if word not in text] == [], text
+
+
+def test_the_files_of_tls_are_relative_to_the_inventory():
+    files = {"mode": "files", "certificate": "tls/shop.pem", "key": "/etc/shop.key"}
+    ready, found = apps.prepare(app(tls=files, server_names=["shop.test", ".b.test"]), Path("/inventory"))
+    assert found == []
+    assert (ready["tls"]["certificate"], ready["tls"]["key"]) == ("/inventory/tls/shop.pem", "/etc/shop.key")
+    assert tls.certificate_names(ready["server_names"]) == ["shop.test", "b.test", "*.b.test"]
 
 
 def test_an_absent_app_needs_a_name_alone():

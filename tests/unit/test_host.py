@@ -61,13 +61,19 @@ def test_the_program_that_holds_a_port_is_named():
 
 
 @pytest.mark.parametrize("holder", [None, "nginx (process 7)"])
-def test_nginx_may_hold_its_port(holder):
-    assert list(hosts.port_refusals({"port_80": holder})) == []
+def test_nginx_may_hold_its_ports(holder):
+    assert list(hosts.port_refusals({"port_80": holder, "port_443": holder}, tls=True)) == []
 
 
-def test_another_program_on_port_80_is_refused_by_name():
-    (sentence,) = hosts.port_refusals({"port_80": "apache2 (process 42)"})
-    assert "port 80 is held by apache2 (process 42)" in sentence
+@pytest.mark.parametrize(("port", "tls"), [(80, False), (80, True), (443, True)])
+def test_another_program_on_a_port_of_nginxs_is_refused_by_name(port, tls):
+    found = {"port_80": None, "port_443": None, f"port_{port}": "apache2 (process 42)"}
+    (sentence,) = hosts.port_refusals(found, tls)
+    assert f"port {port} is held by apache2 (process 42)" in sentence
+
+
+def test_port_443_is_anybodys_where_no_app_is_served_over_tls():
+    assert list(hosts.port_refusals({"port_80": None, "port_443": "apache2 (process 42)"})) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")

@@ -15,13 +15,18 @@ SHOP = {**APP, "name": "shop", "source": {"package": "shop==1.2"}, "server_names
 ELSEWHERE = {**APP, "name": "blog", "source": {"git": "http://127.0.0.1:1/blog.git"}, "server_names": ["blog.test"]}
 
 
-def apps(*entries, **wanted):
-    """Names and sources of the apps that are wanted, and what is wrong."""
+def inventory(*entries, **wanted):
+    """An inventory with these apps."""
     variables = {"flask_apps": list(entries), "inventory_dir": str(Path("/inventory"))}
     variables.update({f"flask_app_{name}": value for name, value in wanted.items()})
     loader = DataLoader()
     action = SimpleNamespace(_templar=Templar(loader=loader, variables=variables), _loader=loader)
-    found, mistakes = Inventory(action, variables).apps()
+    return Inventory(action, variables)
+
+
+def apps(*entries, **wanted):
+    """Names and sources of the apps that are wanted, and what is wrong."""
+    found, mistakes = inventory(*entries, **wanted).apps()
     return {app["name"]: app["source"]["package"] for app in found}, mistakes
 
 
@@ -50,6 +55,15 @@ def test_what_cannot_be_wanted_is_refused(wanted, words):
 
 def test_one_app_needs_no_name():
     assert apps(SHOP, version="1.3") == ({"shop": "shop==1.3"}, [])
+
+
+def test_nginx_serves_tls_where_any_app_does_wanted_or_not():
+    over_tls = {**ELSEWHERE, "tls": {"mode": "self_signed"}}
+    assert not inventory(SHOP, ELSEWHERE).serves_tls()
+    assert inventory(SHOP, over_tls, only="shop").serves_tls()
+    assert inventory(SHOP, defaults={"tls": {"mode": "acme"}}).serves_tls()
+    assert not inventory({**SHOP, "tls": {"mode": "none"}}, defaults={"tls": {"mode": "acme"}}).serves_tls()
+    assert not inventory(SHOP, {**over_tls, "state": "absent"}).serves_tls()
 
 
 def test_neither_secrets_nor_passwords_are_shown():

@@ -37,16 +37,24 @@ HOSTS = {
     for ((distribution, version), codename), ipv6 in itertools.product(SYSTEMS.items(), (True, False))
 }
 HOST = HOSTS["Debian 13 with IPv6"]
+OLD_OPENSSL = ("1.18", "1.22", "1.24")  # the distributions with these nginx have OpenSSL 3.0, the others 3.5
+PROXIES = ["192.0.2.10", "10.0.0.0/8", "2001:db8::/32"]
 
 # The directives in use, and the first version of those that are younger than anything still shipped (nginx's documentation).
 OLD = """
-access_log charset client_max_body_size default_type error_log events gzip gzip_types gzip_vary http include keepalive_timeout
-listen location log_format map pid return root sendfile server server_name server_names_hash_bucket_size
-server_names_hash_max_size server_tokens tcp_nopush try_files types_hash_max_size user uwsgi_connect_timeout
-uwsgi_next_upstream uwsgi_param uwsgi_pass uwsgi_read_timeout uwsgi_send_timeout worker_connections worker_processes
-worker_rlimit_nofile
+access_log add_header charset client_max_body_size default_type error_log events geo gzip gzip_types gzip_vary http if include
+keepalive_timeout listen location log_format map pid real_ip_header real_ip_recursive return root sendfile server server_name
+server_names_hash_bucket_size server_names_hash_max_size server_tokens set set_real_ip_from ssl_certificate ssl_certificate_key
+ssl_ciphers ssl_ecdh_curve ssl_prefer_server_ciphers ssl_protocols ssl_session_cache ssl_session_tickets ssl_session_timeout
+tcp_nopush try_files types_hash_max_size user uwsgi_connect_timeout uwsgi_hide_header uwsgi_next_upstream uwsgi_param uwsgi_pass
+uwsgi_read_timeout uwsgi_send_timeout worker_connections worker_processes worker_rlimit_nofile
 """
-SINCE = dict.fromkeys(OLD.split(), "0") | {"absolute_redirect": "1.11.8", "keepalive_min_timeout": "1.27.4"}
+SINCE = dict.fromkeys(OLD.split(), "0") | {
+    "absolute_redirect": "1.11.8",
+    "http2": "1.25.1",
+    "keepalive_min_timeout": "1.27.4",
+    "ssl_reject_handshake": "1.19.4",
+}
 
 every_host = pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
 with_and_without_greeting = pytest.mark.parametrize("greeting", [True, False], ids=["greeting", "no greeting"])
@@ -59,7 +67,8 @@ def number(version):
 
 def test_idle_connections_outlive_a_reload_where_nginx_can_do_that():
     assert [version for version in NGINX if "keepalive_min_timeout 5s;" in _nginx_conf(version)] == ["1.28", "1.30"]
-    assert "keepalive_min_timeout" not in render("nginx", "nginx.conf.j2", __nginx_package={"version": None})
+    unknown = {"__nginx_package": {"version": None}, "__nginx_input": {"host": HOST}}
+    assert "keepalive_min_timeout" not in render("nginx", "nginx.conf.j2", **unknown)
 
 
 def _nginx_conf(version):
@@ -70,8 +79,9 @@ def _nginx_conf(version):
 @with_and_without_greeting
 @pytest.mark.parametrize("version", NGINX)
 def test_no_directive_is_newer_than_the_nginx(host, greeting, version):
-    for path, text in configuration(host, version=version, greeting=greeting).items():
-        for directive in directives(text):
+    files = configuration(host, version=version, greeting=greeting, tls=True, nginx_trusted_proxies=PROXIES)
+    for path, text in files.items():
+        for directive in directives(text) if not path.endswith(".pem") else ():
             assert number(SINCE[directive]) <= number(version), f"{path}: {directive}"
 
 
@@ -80,8 +90,12 @@ def test_nginx_of_a_distribution_accepts_it(version):
     image = image_with_nginx(version)
     if image is None:
         pytest.skip(f"no Docker engine, or no image emperor-test/{IMAGES[version]}, for nginx {version}")
-    for ipv6, greeting in itertools.product((True, False), repeat=2):
-        result = run_in_image(image, configuration({**HOST, "ipv6": ipv6}, version=version, greeting=greeting))
+    host = HOSTS["Debian 12 with IPv6"] if version in OLD_OPENSSL else HOST
+    for ipv6, tls in itertools.product((True, False), repeat=2):
+        # The greeting and an app on the default server exclude each other, and so do no proxies and some.
+        more = {"greeting": ipv6, "tls": tls, "nginx_trusted_proxies": PROXIES if ipv6 else []}
+        more["nginx_tls_profile"] = "modern" if ipv6 else "intermediate"
+        result = run_in_image(image, configuration({**host, "ipv6": ipv6}, version=version, **more))
         assert result.returncode == 0, result.stderr
         assert f"nginx/{version}." in result.stderr
         assert "[warn]" not in result.stderr
@@ -92,7 +106,7 @@ def test_nginx_of_this_machine_accepts_it(greeting, tmp_path):
     nginx = nginx_here()
     if nginx is None:
         pytest.skip("no nginx on this machine")
-    result = run_here(nginx, configuration(HOST, greeting=greeting), tmp_path)
+    result = run_here(nginx, configuration(HOSTS["Debian 12 with IPv6"], greeting=greeting, tls=True), tmp_path)
     assert result.returncode == 0, result.stderr
 
 
@@ -120,10 +134,60 @@ def test_the_site_of_an_app_without_names_and_extras():
 
 def test_the_default_server_greets_only_if_asked_to():
     default = "/etc/nginx/conf.d/00_default.conf"
-    assert "    return 444;\n" in configuration(HOST)[default]
+    assert "        return 444;\n" in configuration(HOST)[default]
     greeting = configuration(HOST, greeting=True)[default]
     assert "444" not in greeting
     assert "try_files /index.html =404;" in greeting
+
+
+def test_port_443_has_a_default_server_where_an_app_is_served_over_tls():
+    default = "/etc/nginx/conf.d/00_default.conf"
+    assert "443" not in configuration(HOST)[default]
+    texts = {version: configuration(HOST, version=version, tls=True)[default] for version in NGINX}
+    assert [version for version in NGINX if "listen 443 ssl http2 backlog=1024;" in texts[version]] == list(OLD_OPENSSL)
+    assert all("listen [::]:443 ssl" in text for text in texts.values())
+    assert "443 ssl backlog=1024;" in texts["1.26"]
+    assert [version for version in NGINX if "ssl_reject_handshake on;" not in texts[version]] == ["1.18"]
+    assert "ssl_certificate /etc/nginx/certificates/default/fullchain.pem;" in texts["1.18"]
+
+
+def test_tls_is_that_of_mozillas_profile():
+    intermediate, modern = (
+        configuration(HOST, version="1.26", nginx_tls_profile=profile)["/etc/nginx/nginx.conf"]
+        for profile in ("intermediate", "modern")
+    )
+    assert "    ssl_protocols TLSv1.2 TLSv1.3;\n    ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:" in intermediate
+    assert "    ssl_protocols TLSv1.3;\n    ssl_prefer_server_ciphers off;\n" in modern
+    assert "    ssl_ecdh_curve X25519MLKEM768:X25519:prime256v1:secp384r1;\n" in modern
+    assert "    http2 on;\n" in modern
+    old = configuration(HOSTS["Ubuntu 24.04 with IPv6"], version="1.24")["/etc/nginx/nginx.conf"]
+    assert "    ssl_ecdh_curve X25519:prime256v1:secp384r1;\n" in old
+    assert "http2" not in old
+
+
+def test_nobody_is_trusted_unless_named():
+    assert "set_real_ip_from" not in _nginx_conf("1.26")
+    trusting = configuration(HOST, nginx_trusted_proxies=PROXIES)["/etc/nginx/nginx.conf"]
+    for proxy in PROXIES:
+        assert f"    set_real_ip_from {proxy};\n" in trusting
+        assert f"        {proxy} 1;\n" in trusting
+
+
+def test_the_site_of_an_app_over_tls():
+    assert site(HOST, tls={"mode": "files", "hsts": 300}, canonical_host="shop.test").startswith(TLS_SITE)
+
+
+def test_a_site_redirects_where_it_is_asked_to():
+    def redirects(**changes):
+        return [line.strip() for line in site(HOST, **changes).splitlines() if "set $emperor_elsewhere" in line]
+
+    assert redirects() == []
+    assert redirects(tls={"mode": "files", "redirect": False}) == []
+    assert redirects(tls={"mode": "files"})[1:] == ["set $emperor_elsewhere https://$emperor_host;"]
+    assert redirects(canonical_host="shop.test")[1:] == [
+        "set $emperor_elsewhere $emperor_scheme://shop.test$emperor_port;"
+    ]
+    assert redirects(tls={"mode": "acme"})[-1] == 'set $emperor_elsewhere "";'  # but for an authority's questions
 
 
 def test_headers_that_make_claims_are_replaced_or_taken_away():
@@ -135,6 +199,42 @@ def test_headers_that_make_claims_are_replaced_or_taken_away():
         assert f'uwsgi_param HTTP_{name} "" if_not_empty;\n' in parameters
     assert "$http_" not in parameters
 
+
+TLS_SITE = """\
+# Managed by emperor.flask: the site of the app shop; changes made here are lost.
+
+server {
+    listen 80;
+    listen [::]:80;
+    listen 443 ssl;
+    listen [::]:443 ssl;
+    server_name shop.test www.shop.test;
+
+    ssl_certificate /etc/nginx/certificates/shop/fullchain.pem;
+    ssl_certificate_key /etc/nginx/certificates/shop/key.pem;
+
+    # Over plain HTTP browsers must not heed it (RFC 6797, 7.2). An app's own would be a second one.
+    set $emperor_hsts "";
+    if ($emperor_scheme = https) {
+        set $emperor_hsts "max-age=300";
+    }
+    add_header Strict-Transport-Security $emperor_hsts always;
+    uwsgi_hide_header Strict-Transport-Security;
+
+    # Where the request belongs, if not here; 308 keeps its method and body.
+    set $emperor_elsewhere "";
+    if ($emperor_host !~* "^shop\\.test$") {
+        set $emperor_elsewhere $emperor_scheme://shop.test$emperor_port;
+    }
+    if ($emperor_scheme = http) {
+        set $emperor_elsewhere https://shop.test;
+    }
+    if ($emperor_elsewhere) {
+        return 308 $emperor_elsewhere$request_uri;
+    }
+
+    charset utf-8;
+"""
 
 SITE = """\
 # Managed by emperor.flask: the site of the app shop; changes made here are lost.

@@ -56,6 +56,15 @@ def test_an_answer_is_status_and_first_line(tmp_path):
     assert b"HTTP_HOST\x09\x00shop.test" in requests[0]
 
 
+def test_an_app_is_asked_under_the_scheme_it_is_served_over(tmp_path):
+    path = str(tmp_path / "s")
+    requests = serve(path, b"HTTP/1.1 200 OK\r\n\r\n")
+    get(path, Health("/", ("200",), 5, "shop.test", scheme="https"), 5)
+    assert b"HTTPS\x02\x00on" in requests[0]
+    assert b"SERVER_PORT\x03\x00443" in requests[0]
+    assert requests[0].count(b"\x05\x00https") == 2
+
+
 def test_what_is_no_http_is_said(tmp_path):
     path = str(tmp_path / "s")
     serve(path, b"nonsense")

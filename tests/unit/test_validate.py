@@ -5,6 +5,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from certificates import leaf
+
 ROOT = Path(__file__).parents[2]
 APP = {"name": "shop", "module": "hello:app", "source": {"path": str(ROOT / "examples/demoapp")}}
 PLAY = [{"hosts": "localhost", "gather_facts": False, "tasks": [{"emperor.flask.validate": {}}]}]
@@ -66,3 +68,16 @@ def test_a_template_of_the_users_that_is_not_there_is_named_with_its_variable(tm
     assert "nginx_config_template: there is no file" in output
     assert "own/nginx.conf.j2; a relative path starts from the inventory's folder" in output
     assert "uwsgi_emperor_unit_template: there is no file /own;" in output
+
+
+def test_a_certificate_and_a_proxy_that_cannot_work_are_refused_before_any_host_is_asked(tmp_path):
+    right, other = leaf(["shop.test"]), leaf(["shop.test"])
+    (tmp_path / "shop.pem").write_text(right.certificate)
+    (tmp_path / "shop.key").write_text(other.key)
+    tls = {"mode": "files", "certificate": str(tmp_path / "shop.pem"), "key": str(tmp_path / "shop.key")}
+    shop = {**APP, "server_names": ["shop.test"], "tls": tls}
+    status, output = validate(tmp_path, flask_apps=[shop], nginx_trusted_proxies=["proxy.example.com"])
+    assert status != 0
+    assert f"app 'shop': tls.key: {tmp_path}/shop.key is not the key of tls.certificate {tmp_path}/shop.pem" in output
+    assert "nginx_trusted_proxies has 'proxy.example.com', which is no address" in output
+    assert other.key.splitlines()[1] not in output
