@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.emperor.flask.plugins.plugin_utils import certificates, tls
+from ansible_collections.emperor.flask.plugins.plugin_utils import acme, certificates, tls
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 
 Result = dict[str, Any]
@@ -22,26 +22,53 @@ class ActionModule(ActionBase):
         """Return the module's result."""
         super().run(tmp, task_vars)
         self._vars = task_vars or {}
+        self._inventory = Inventory(self, self._vars)
         _, arguments = self.validate_argument_spec(
-            {"step": {"choices": ["provide", "default_server"], "required": True}}
+            {
+                "step": {"choices": ["provide", "issue", "default_server"], "required": True},
+                "host": {"type": "dict", "default": {}},
+                "due": {"type": "list", "elements": "str", "default": []},
+            }
         )
         if arguments["step"] == "default_server":
             return self._module(step="default_server")
-        return self._provide()
+        if arguments["step"] == "issue":
+            return self._issue(arguments["due"])
+        return self._provide(arguments["host"])
 
-    def _provide(self) -> Result:
-        prepared, mistakes = Inventory(self, self._vars).apps(with_source=False)
-        apps = [app for app in prepared if tls.serves(app)] if not mistakes else []
+    def _provide(self, host: Result) -> Result:
+        """Ask the host where an app is served over TLS, or certbot renews for one that no longer orders anything."""
+        lineages, sets = host.get("lineages", []), host.get("sets", [])
+        prepared = self._apps()
+        apps = [app for app in prepared if tls.serves(app) or (app["state"] == "present" and app["name"] in lineages)]
         pairs, wrong = certificates.read_all(apps, self._loader)
-        if mistakes or wrong:
-            raise AnsibleActionFail("\n".join([*mistakes, *wrong]))
-        if not apps:
+        if wrong:
+            raise AnsibleActionFail("\n".join(wrong))
+        wanted = acme.is_wanted(self._inventory)
+        if not apps and not wanted and acme.SET not in sets:
             return {"changed": False}
-        items = [
-            {"name": app["name"], "mode": app["tls"]["mode"], "names": tls.certificate_names(app["server_names"])}
-            for app in apps
-        ]
-        return self._module(step="provide", apps=items, pairs={name: pair.texts() for name, pair in pairs.items()})
+        return self._module(
+            step="provide",
+            apps=[self._item(app) for app in apps],
+            pairs={name: pair.texts() for name, pair in pairs.items()},
+            renewal={"files": acme.files(self, self._inventory) if wanted else []},
+        )
+
+    def _issue(self, due: list[str]) -> Result:
+        if self._task.check_mode:
+            return {"changed": bool(due)}
+        return self._module(step="issue", apps=[self._item(app) for app in self._apps() if app["name"] in due])
+
+    def _apps(self) -> list[Result]:
+        prepared, mistakes = self._inventory.apps(with_source=False)
+        if mistakes:
+            raise AnsibleActionFail("\n".join(mistakes))
+        return prepared
+
+    def _item(self, app: Result) -> Result:
+        mode = app["tls"]["mode"]
+        item = {"name": app["name"], "mode": mode, "names": tls.certificate_names(app["server_names"])}
+        return {**item, "order": acme.order(self._inventory, app)} if mode == "acme" else item
 
     def _module(self, **arguments: Any) -> Result:
         return self._execute_module(module_name=MODULE, module_args=arguments, task_vars=self._vars)

@@ -13,6 +13,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.plugin_utils import (
+    acme,
     apps,
     certificates,
     hosts,
@@ -77,6 +78,7 @@ class ActionModule(ActionBase):
             yield from walls.mistakes(given)
         if role == "nginx":
             yield from proxies.mistakes(given)
+            yield from acme.mistakes(self._inventory)
         prefix = "flask_app" if role == "flask_app" else f"{role}_"
         for name in self._vars:
             if name.startswith(prefix) and name not in schema:

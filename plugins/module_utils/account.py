@@ -9,6 +9,7 @@ import pwd
 import shutil
 
 from ansible_collections.emperor.flask.plugins.module_utils import host, site, systemd
+from ansible_collections.emperor.flask.plugins.module_utils.acme import Lineage
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal, run
 from ansible_collections.emperor.flask.plugins.module_utils.files import ensure_directory, give_sockets, remove
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
@@ -56,6 +57,7 @@ def exists(layout: Layout) -> bool:
 def remove_all(layout: Layout) -> None:
     """Take an app away completely: first from nginx, then its Emperor, its files and, last, its account."""
     site.withdraw(layout)
+    Lineage(layout.name).forget()
     systemd.disable_now(layout.unit)
     for folder in (layout.vassals, layout.home, layout.logs, layout.certificates):
         shutil.rmtree(folder, ignore_errors=True)

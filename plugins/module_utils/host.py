@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, run
-from ansible_collections.emperor.flask.plugins.module_utils.files import link_target
+from ansible_collections.emperor.flask.plugins.module_utils.files import link_target, names_in
 from ansible_collections.emperor.flask.plugins.module_utils.transaction import applied
 
 VERSION_OF = "import sys; print('%d.%d' % sys.version_info[:2])"
@@ -56,7 +56,14 @@ def facts(pythons: list[str]) -> dict[str, object]:
         "port_80": listener(80),
         "port_443": listener(443),
         "sets": applied(),
+        "lineages": lineages(),
     }
+
+
+def lineages(folder: str = "/etc/letsencrypt/renewal") -> list[str]:
+    """The apps that certbot renews certificates for."""
+    settings = (re.fullmatch(r"emperor-(.+)\.conf", name) for name in names_in(folder))
+    return [found.group(1) for found in settings if found]
 
 
 def digest(path: str) -> str | None:

@@ -53,10 +53,11 @@ class Inventory:
             return prepared, mistakes
         return apps.chosen(prepared, only)
 
-    def serves_tls(self) -> bool:
-        """Tell whether any app is served over TLS, whichever are released now: nginx listens for all of them."""
+    def serves_tls(self, mode: str | None = None) -> bool:
+        """Tell whether any app is served over TLS, in a mode or any, whichever are released now: nginx listens for all of them."""
         defaults = self.value("flask_app_defaults", {})
-        return any(tls.serves(apps.merge(defaults, app)) for _, app in self._entries()[0])
+        merged = [apps.merge(defaults, app) for _, app in self._entries()[0]]
+        return any(tls.serves(app) and mode in (None, app["tls"]["mode"]) for app in merged)
 
     def names(self) -> list[str]:
         """The names of all apps, whatever else is wrong with them."""
