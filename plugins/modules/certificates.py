@@ -64,6 +64,8 @@ def main() -> None:
     if module.check_mode and host.nginx_group() is None:  # nginx is still to be installed
         module.exit_json(changed=True, written=[])
     try:
+        if module.params["step"] == "provide" and not module.check_mode:  # there the role nginx has changed nothing
+            site.check_default_server()
         transaction = certificates.transaction(_wanted(module.params))
         result = {
             "changed": transaction.changed,
@@ -84,7 +86,6 @@ def _wanted(params: dict) -> dict:
     if params["step"] == "default_server":
         names = ["default.invalid"]
         return {DEFAULT: None if certificates.is_self_signed(DEFAULT, names) else certificates.self_signed(names)}
-    site.check_default_server()
     return {app["name"]: _pair(app, params["pairs"].get(app["name"])) for app in params["apps"]}
 
 
