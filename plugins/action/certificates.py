@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.emperor.flask.plugins.module_utils.acme import SET
 from ansible_collections.emperor.flask.plugins.plugin_utils import acme, certificates, tls
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 
@@ -45,13 +46,13 @@ class ActionModule(ActionBase):
         if wrong:
             raise AnsibleActionFail("\n".join(wrong))
         wanted = acme.is_wanted(self._inventory)
-        if not apps and not wanted and acme.SET not in sets:
+        if not apps and not wanted and SET not in sets:
             return {"changed": False}
         return self._module(
             step="provide",
             apps=[self._item(app) for app in apps],
             pairs={name: pair.texts() for name, pair in pairs.items()},
-            renewal={"files": acme.files(self, self._inventory) if wanted else []},
+            renewal=acme.files(self, self._inventory) if wanted else [],
         )
 
     def _issue(self, due: list[str]) -> Result:
@@ -68,7 +69,7 @@ class ActionModule(ActionBase):
     def _item(self, app: Result) -> Result:
         mode = app["tls"]["mode"]
         item = {"name": app["name"], "mode": mode, "names": tls.certificate_names(app["server_names"])}
-        return {**item, "order": acme.order(self._inventory, app)} if mode == "acme" else item
+        return {**item, "order": acme.order(self._inventory)} if mode == "acme" else item
 
     def _module(self, **arguments: Any) -> Result:
         return self._execute_module(module_name=MODULE, module_args=arguments, task_vars=self._vars)

@@ -16,9 +16,17 @@ from dataclasses import dataclass
 
 from ansible_collections.emperor.flask.plugins.module_utils import certbot
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, run
-from ansible_collections.emperor.flask.plugins.module_utils.files import Snapshot, link_target, remove, replace_link
+from ansible_collections.emperor.flask.plugins.module_utils.files import (
+    Access,
+    Snapshot,
+    link_target,
+    remove,
+    replace_link,
+)
+from ansible_collections.emperor.flask.plugins.module_utils.transaction import File, Record, Transaction
 from ansible_collections.emperor.flask.plugins.module_utils.x509 import Certificate
 
+SET = "acme"  # the files that make certbot's renewals reach nginx
 WEBROOT = "/var/lib/emperor-flask/acme"  # nginx serves its .well-known/acme-challenge for every app that has an order
 TAKE = "/usr/local/lib/emperor-flask/take-certificates"
 TIMER = "certbot.timer"  # of the distribution's package; a drop-in makes its service run TAKE
@@ -152,6 +160,20 @@ class Order:
             f"app '{self.app}': {self.directory} issued no certificate for {', '.join(self.names)}: {why}\n"
             f"{certbot.remedy(said, why)}; then run again. The app serves on with {lineage.served}."
         )
+
+
+def renewal(files: list[dict[str, str]]) -> Transaction:
+    """What makes certbot's timer serve nginx too; without files, what takes that away again."""
+    folders = (os.path.dirname(WEBROOT), WEBROOT, *(os.path.dirname(file["path"]) for file in files))
+    return Transaction(
+        Record.load(SET),
+        [
+            File(file["path"], file["content"].encode(), Access(int(file.get("mode", "0644"), 8)), reload=False)
+            for file in files
+        ],
+        directories={folder: Access(0o755) for folder in folders} if files else {},
+        service=TIMER if files else None,
+    )
 
 
 def issue(orders: list[Order]) -> list[str]:

@@ -55,17 +55,19 @@ REMEDIES = (
 )
 
 
-def ensure() -> bool:
-    """Have certbot; tell whether it had to be installed."""
-    if apt.installed("certbot"):
-        return False
+def is_installed() -> bool:
+    """Tell whether the distribution's certbot is there, with its timer."""
+    return apt.installed("certbot") is not None
+
+
+def install() -> None:
+    """Install it."""
     try:
         if not apt.lists_are_fresh() or not apt.offered("certbot"):
             apt.apt_get("update")
         apt.apt_get("install", "--no-install-recommends", "certbot")
     except CommandFailed as error:
-        raise Refusal(f"apt cannot install certbot, which tls.mode 'acme' needs: {tail(error.output)}") from error
-    return True
+        raise Refusal(f"apt cannot install certbot, which tls.mode acme needs: {tail(error.output)}") from error
 
 
 def certbot(*arguments: str) -> None:

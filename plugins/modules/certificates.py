@@ -19,10 +19,21 @@ options:
     description:
       - C(provide) brings C(files) from the controller and makes C(self_signed) ones, which also stand in where an authority has issued none yet.
         A self-signed one is made anew when it lacks a name, or ends in less than 30 days.
+      - C(issue) orders certificates of the authority with certbot, which renews them, and gives them to nginx; it comes when the sites are
+        served, for they have to prove their names. What no app orders any more, certbot forgets.
       - C(default_server) makes the self-signed one that an nginx before 1.19.4 needs for its default server on port 443.
     type: str
-    choices: [provide, default_server]
+    choices: [provide, issue, default_server]
     required: true
+  host:
+    description: For C(provide), what M(emperor.flask.validate) returned of the host.
+    type: dict
+    default: {}
+  due:
+    description: For C(issue), what C(provide) returned.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode: {support: full, description: Tells what would change.}
   diff_mode: {support: full, description: Says which files change; nothing of them is shown.}
@@ -36,26 +47,36 @@ EXAMPLES = r"""
 
 RETURN = r"""
 written: {description: Paths that were written or given another owner or mode., type: list, elements: str, returned: where an app is served over TLS}
+due: {description: Apps that the step C(issue) has something to do for., type: list, elements: str, returned: step provide}
 """
 
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils import certificates, host, site
+from ansible_collections.emperor.flask.plugins.module_utils import acme, certbot, certificates, host, site
+from ansible_collections.emperor.flask.plugins.module_utils.acme import Lineage, Order
 from ansible_collections.emperor.flask.plugins.module_utils.certificates import Pair
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 
 # What the controller's half sends for each app, not what a user writes: that is in DOCUMENTATION.
-APP = {"name": {"required": True}, "mode": {"required": True}, "names": {"type": "list", "elements": "str"}}
+APP = {
+    "name": {"required": True},
+    "mode": {"required": True},
+    "names": {"type": "list", "elements": "str"},
+    "order": {"type": "dict"},  # of mode acme: directory and email
+}
 DEFAULT = "default"  # no app can have this name
+DEFAULT_NAMES = ["default.invalid"]
+UNCHANGED = "Nothing was changed: nginx serves with the ones it had."
 
 
 def main() -> None:
-    """Provide, or in check mode say what would be provided."""
+    """Take a step, or in check mode say what it would change."""
     module = AnsibleModule(
         argument_spec={
-            "step": {"choices": ["provide", "default_server"], "required": True},
+            "step": {"choices": ["provide", "issue", "default_server"], "required": True},
             "apps": {"type": "list", "elements": "dict", "default": [], "options": APP},
+            "renewal": {"type": "list", "elements": "dict", "default": []},
             # By app. At the top level, where Ansible keeps it out of the host's journal too.
             "pairs": {"type": "dict", "default": {}, "no_log": True},
         },
@@ -64,29 +85,75 @@ def main() -> None:
     if module.check_mode and host.nginx_group() is None:  # nginx is still to be installed
         module.exit_json(changed=True, written=[])
     try:
-        if module.params["step"] == "provide" and not module.check_mode:  # there the role nginx has changed nothing
-            site.check_default_server()
-        transaction = certificates.transaction(_wanted(module.params))
-        result = {
-            "changed": transaction.changed,
-            "written": [*transaction.missing, *(file.path for file in transaction.written)],
-            "diff": transaction.diff(),
-        }
-        if transaction.changed and not module.check_mode:
-            transaction.apply()
+        result = STEPS[module.params["step"]](module.params, module.check_mode)
     except Refusal as refusal:
-        module.fail_json(msg=f"certificates: {refusal}\nNothing was changed: nginx serves with the ones it had.")
+        module.fail_json(msg=f"certificates: {refusal}")
     except OSError as error:
         module.fail_json(msg=f"certificates: the host cannot do it: {error}; mend that and run again")
     module.exit_json(**result)
 
 
-def _wanted(params: dict) -> dict:
-    """The pair of each app; None where the one that stands there will do."""
-    if params["step"] == "default_server":
-        names = ["default.invalid"]
-        return {DEFAULT: None if certificates.is_self_signed(DEFAULT, names) else certificates.self_signed(names)}
-    return {app["name"]: _pair(app, params["pairs"].get(app["name"])) for app in params["apps"]}
+def _default_server(params: dict, check_mode: bool) -> dict:
+    standing = certificates.is_self_signed(DEFAULT, DEFAULT_NAMES)
+    return _apply({DEFAULT: None if standing else certificates.self_signed(DEFAULT_NAMES)}, check_mode)
+
+
+def _provide(params: dict, check_mode: bool) -> dict:
+    """Bring every site a certificate it can begin with; tell which apps the step issue has something to do for."""
+    serving = [app for app in params["apps"] if app["mode"] != "none"]
+    if serving and not check_mode:  # there the role nginx has changed nothing
+        site.check_default_server()
+    missing = bool(params["renewal"]) and not certbot.is_installed()
+    if missing and not check_mode:
+        certbot.install()
+    renewal = acme.renewal(params["renewal"])
+    if not check_mode:
+        renewal.apply()
+        for app in serving:
+            if app["mode"] != "acme":
+                Lineage(app["name"]).release()
+    result = _apply({app["name"]: _pair(app, params["pairs"].get(app["name"])) for app in serving}, check_mode)
+    due = [app["name"] for app in params["apps"] if _is_due(app)]
+    return {**result, "changed": result["changed"] or missing or renewal.changed or bool(due), "due": due}
+
+
+def _apply(wanted: dict, check_mode: bool) -> dict:
+    """Bring pairs to the host; None where the one that stands there will do."""
+    transaction = certificates.transaction(wanted)
+    result = {
+        "changed": transaction.changed,
+        "written": [*transaction.missing, *(file.path for file in transaction.written)],
+        "diff": transaction.diff(),
+    }
+    if transaction.changed and not check_mode:
+        try:
+            transaction.apply()
+        except Refusal as refusal:
+            raise Refusal(f"{refusal}\n{UNCHANGED}") from refusal
+    return result
+
+
+def _is_due(app: dict) -> bool:
+    """Tell whether an authority has to issue, nginx to be given, or certbot to forget a certificate."""
+    lineage = Lineage(app["name"])
+    if app["mode"] != "acme":
+        return lineage.exists
+    return bool(_order(app).lack(lineage)) or not lineage.is_taken()
+
+
+def _issue(params: dict, check_mode: bool) -> dict:
+    """Order what is due, app by app, so that one that fails keeps no other from its own; forget what nobody orders any more."""
+    failures = acme.issue([_order(app) for app in params["apps"] if app["mode"] == "acme"])
+    for app in params["apps"]:
+        if app["mode"] != "acme":
+            Lineage(app["name"]).forget()
+    if failures:
+        raise Refusal("\n".join(failures))
+    return {"changed": True}
+
+
+def _order(app: dict) -> Order:
+    return Order(app["name"], tuple(app["names"]), **app["order"])
 
 
 def _pair(app: dict, given: dict | None) -> Pair | None:
@@ -97,6 +164,8 @@ def _pair(app: dict, given: dict | None) -> Pair | None:
         return None
     return certificates.self_signed(app["names"])
 
+
+STEPS = {"provide": _provide, "issue": _issue, "default_server": _default_server}
 
 if __name__ == "__main__":
     main()

@@ -17,9 +17,6 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inv
 from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
 from cryptography import x509
 
-App = dict[str, Any]
-
-SET = "acme"  # of files that make certbot serve nginx
 DIRECTORY, EMAIL, CA = "nginx_acme_directory", "nginx_acme_email", "nginx_acme_ca"
 ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
@@ -43,10 +40,9 @@ def is_wanted(inventory: Inventory) -> bool:
     return inventory.serves_tls("acme")
 
 
-def order(inventory: Inventory, app: App) -> dict[str, Any]:
-    """What the module is told of an app's order."""
-    names = [name.lower() for name in app["server_names"]]
-    return {"names": names, "directory": _value(inventory, DIRECTORY), "email": _value(inventory, EMAIL)}
+def order(inventory: Inventory) -> dict[str, Any]:
+    """What the module is told of the authority."""
+    return {"directory": _value(inventory, DIRECTORY), "email": _value(inventory, EMAIL)}
 
 
 def files(action: ActionBase, inventory: Inventory) -> list[dict[str, str]]:

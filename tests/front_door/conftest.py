@@ -58,7 +58,13 @@ def ask(host, url, *options, verify=False):
     name = re.match(r"https?://([^/:]+)", url).group(1)
     where = [part for port in (80, 443) for part in ("--resolve", f"{name}:{port}:127.0.0.1")]
     argv = ["curl", "--silent", "--max-time", "20", "--globoff", "--path-as-is", "--dump-header", "/dev/stderr", *where]
-    argv += [*([] if verify else ["--insecure"]), "--write-out", "\n%{http_code} %{http_version} %{exitcode}", *options, url]
+    argv += [
+        *([] if verify else ["--insecure"]),
+        "--write-out",
+        "\n%{http_code} %{http_version} %{exitcode}",
+        *options,
+        url,
+    ]
     command = ["docker", "exec", host, "sh", "-c", shlex.join(argv)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     body, _, summary = done.stdout.rpartition("\n")
@@ -70,10 +76,21 @@ def ask(host, url, *options, verify=False):
 
 def several(host, url, count, *options):
     """The statuses of requests that a host gets at once, from one address."""
-    argv = ["curl", "--silent", "--insecure", "--parallel", "--parallel-immediate", "--parallel-max", str(count), *options]
+    argv = [
+        "curl",
+        "--silent",
+        "--insecure",
+        "--parallel",
+        "--parallel-immediate",
+        "--parallel-max",
+        str(count),
+        *options,
+    ]
     for _ in range(count):
         argv += ["--output", "/dev/null", url]
-    return [int(status) for status in on(host, shlex.join([*argv, "--write-out", "%{http_code}\n"]), check=False).split()]
+    return [
+        int(status) for status in on(host, shlex.join([*argv, "--write-out", "%{http_code}\n"]), check=False).split()
+    ]
 
 
 @dataclass
@@ -106,9 +123,18 @@ def play(playbook, *flags, hosts=HOSTS, **variables):
     """Run a playbook with other variables on some of the hosts."""
     path = FOLDER / "variables.json"
     path.write_text(json.dumps(variables))
-    argv = ["ansible-playbook", "-i", INVENTORY, "--limit", ",".join(hosts), str(CHECKOUT / f"playbooks/{playbook}.yml")]
+    argv = [
+        "ansible-playbook",
+        "-i",
+        INVENTORY,
+        "--limit",
+        ",".join(hosts),
+        str(CHECKOUT / f"playbooks/{playbook}.yml"),
+    ]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-    done = subprocess.run([*argv, "-e", f"@{path}", *flags], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*argv, "-e", f"@{path}", *flags], env=environment, capture_output=True, text=True, check=False
+    )
     return Run(done.returncode, done.stdout + done.stderr)
 
 
@@ -164,6 +190,10 @@ def authority():
     path = "/root/authority.crt"
     for host in (*HOSTS, AUTHORITY):
         subprocess.run(
-            ["docker", "exec", "-i", host, "sh", "-c", f"cat >{path}"], input=root, text=True, check=True, capture_output=True
+            ["docker", "exec", "-i", host, "sh", "-c", f"cat >{path}"],
+            input=root,
+            text=True,
+            check=True,
+            capture_output=True,
         )
     return path

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils import certbot
 from ansible_collections.emperor.flask.plugins.module_utils.acme import Lineage, Order
 from ansible_collections.emperor.flask.plugins.module_utils.x509 import Certificate
-from lineages import DIRECTORY, certificate, lineage
+from lineages import DIRECTORY, issue, lineage
 
 NAMES = ("shop.test", "WWW.shop.test")
 ORDER = Order("shop", NAMES, DIRECTORY)
@@ -69,7 +70,7 @@ UNEXPECTED_ERRORS = {
 
 
 def test_a_certificate_tells_its_names_and_its_end(tmp_path):
-    certificate(tmp_path, *NAMES, ends_in=3600)
+    issue(tmp_path, *NAMES, ends=timedelta(hours=1))
     read = Certificate.read(str(tmp_path / "fullchain.pem"))
     assert read.names == {"shop.test", "www.shop.test"}
     assert abs(read.ends - time.time() - 3600) < 60
@@ -90,7 +91,7 @@ def test_a_certificate_tells_its_names_and_its_end(tmp_path):
     ids=["as ordered", "a name more", "a name less", "another authority", "ended"],
 )
 def test_what_is_not_as_ordered_is_issued_anew(tmp_path, names, ends_in, order, expected):
-    lack = order.lack(lineage(tmp_path, names=names, ends_in=ends_in))
+    lack = order.lack(lineage(tmp_path, names=names, ends=timedelta(seconds=ends_in)))
     assert lack == expected or expected in lack
 
 

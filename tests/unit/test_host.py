@@ -85,3 +85,10 @@ def test_sockets_follow_nginx_and_nothing_else_does(tmp_path):
         give_sockets(str(tmp_path), "www-data")
     groups = {path.name: path.lstat().st_gid for path in tmp_path.iterdir()}
     assert {name for name, gid in groups.items() if gid != 0} == {"app.sock"}
+
+
+def test_the_apps_that_certbot_renews_for_are_known_by_their_lineages(tmp_path):
+    assert host.lineages(str(tmp_path / "renewal")) == []
+    for name in ("emperor-shop.conf", "emperor-my-shop_2.conf", "mail.example.com.conf", "emperor-shop.conf.bak"):
+        (tmp_path / name).touch()
+    assert host.lineages(str(tmp_path)) == ["my-shop_2", "shop"]

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from lineages import certificate, issued, lineage, served
+from lineages import issue, issued, lineage, served
 from render import render
 
 # nginx refuses a configuration whose key is not the certificate's: the one thing that the program leaves to it.
@@ -89,7 +89,7 @@ def test_what_nginx_refuses_is_put_back_and_the_other_apps_get_theirs(host):
     host.take()
     before = served(broken)
     for one in (broken, good):
-        certificate(Path(one.live), "shop.test")
+        issue(one.live, "shop.test")
     shutil.copy(Path(good.live, "privkey.pem"), broken.live)
     done = host.take()
     assert done.returncode == 1
@@ -101,7 +101,7 @@ def test_what_nginx_refuses_is_put_back_and_the_other_apps_get_theirs(host):
 
 def test_a_stand_in_that_is_missing_is_put_back_too(host):
     made = lineage(host.root)
-    certificate(host.root / "other", "shop.test")
+    issue(host.root / "other", "shop.test")
     shutil.copy(host.root / "other/privkey.pem", made.live)
     made.adopt()
     assert host.take().returncode == 1
