@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +17,8 @@ from certificates import issue, leaf
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
+ROOT = Path(__file__).parents[2]
+PLAY = [{"hosts": "all", "gather_facts": False, "tasks": [{"emperor.flask.certificates": {"step": "provide"}}]}]
 NAMES = ["shop.test", "www.shop.test"]
 SECRET = VaultSecret(b"password")
 
@@ -149,3 +154,28 @@ def test_a_key_that_nginx_could_not_use_is_refused(tmp_path):
     weak = leaf(NAMES, private=rsa.generate_private_key(65537, 1024))
     write(tmp_path, weak.certificate, weak.key)
     assert "key.pem is an RSA key of 1024 bits, which OpenSSL refuses; make one of 2048 or more" in refusal(tmp_path)
+
+
+def provide(folder, **entry):
+    """Status and output of a play that provides for one app on a host that nobody can reach."""
+    entry = {"name": "shop", "module": "hello:app", "source": {"path": str(ROOT / "examples/demoapp")}, **entry}
+    host = {"ansible_host": "192.0.2.1", "ansible_port": 1, "ansible_ssh_timeout": 1, "flask_apps": [entry]}
+    (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": {"web1": host}}}))
+    (folder / "play.yml").write_text(json.dumps(PLAY))
+    command = ["ansible-playbook", "-i", str(folder / "hosts.json"), str(folder / "play.yml")]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "COLUMNS": "1000"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+def test_a_host_without_tls_is_not_asked(tmp_path):
+    assert provide(tmp_path, server_names=["shop.test"])[0] == 0
+    status, output = provide(tmp_path, server_names=["shop.test"], tls={"mode": "self_signed"})
+    assert (status, "unreachable=1" in output) == (4, True)
+
+
+def test_a_certificate_that_cannot_be_served_reaches_no_host(tmp_path):
+    write(tmp_path, leaf(NAMES).certificate, leaf(NAMES).key)
+    status, output = provide(tmp_path, server_names=NAMES, tls=app(tmp_path)["tls"])
+    assert (status, "unreachable=0" in output) == (2, True)
+    assert f"app 'shop': tls.key: {tmp_path}/key.pem is not the key of tls.certificate" in output

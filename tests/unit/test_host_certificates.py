@@ -141,3 +141,8 @@ def test_clients_can_pin_a_self_signed_certificate(tmp_path):
     verify = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", "a.shop.test"]
     done = subprocess.run([*verify, "-CAfile", made, made], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_keys_are_not_copied_where_a_site_is_tested():
+    assert site._keys("/etc/nginx", ["conf.d", "certificates"]) == ["certificates"]
+    assert site._keys("/etc/nginx/conf.d", ["certificates"]) == []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils.engine import keyed_digest
-from ansible_collections.emperor.flask.plugins.plugin_utils import apps
+from ansible_collections.emperor.flask.plugins.plugin_utils import apps, plans
 from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered, Stage
 
 DEMOAPP = Path(__file__).parents[2] / "examples/demoapp"
@@ -80,3 +80,15 @@ def test_a_src_folder_can_be_imported_from(tmp_path):
     (tmp_path / "src/shop.py").write_text("app = 1\n")
     assert release(source={"path": str(tmp_path)}).stage.pythonpath == ["", "src"]
     assert release().stage.pythonpath == [""]
+
+
+def test_an_app_is_asked_and_reported_under_the_name_and_scheme_it_is_served_with():
+    names = {"server_names": [".shop.test", "www.shop.test", "shop.test"]}
+    assert (release(**names).host, release(**names).scheme) == ("www.shop.test", "http")
+    over_tls = release(**names, canonical_host="shop.test", tls={"mode": "self_signed"})
+    assert over_tls.manifest["health"]["host"] == "shop.test"
+    assert over_tls.manifest["health"]["scheme"] == "https"
+    staged = {"shop": {"activation": f"{over_tls.identity}.1"}}
+    unseen = {"shop": {"release": None, "activation": None}}
+    (app,) = plans.of_releases(0, [over_tls], unseen, staged)["apps"]
+    assert plans.report(app, {"began": 0}, "web1").endswith("s, https://shop.test/")
