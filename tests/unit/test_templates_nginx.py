@@ -158,7 +158,7 @@ def test_tls_is_that_of_mozillas_profile():
     )
     assert "    ssl_protocols TLSv1.2 TLSv1.3;\n    ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:" in intermediate
     assert "    ssl_protocols TLSv1.3;\n    ssl_prefer_server_ciphers off;\n" in modern
-    assert "    ssl_ecdh_curve X25519MLKEM768:X25519:prime256v1:secp384r1;\n" in modern
+    assert "    ssl_ecdh_curve ?X25519MLKEM768:X25519:prime256v1:secp384r1;\n" in modern
     assert "    http2 on;\n" in modern
     old = configuration(HOSTS["Ubuntu 24.04 with IPv6"], version="1.24")["/etc/nginx/nginx.conf"]
     assert "    ssl_ecdh_curve X25519:prime256v1:secp384r1;\n" in old
