@@ -131,7 +131,7 @@ def run_here(nginx: str, files: dict[str, str], folder: Path) -> subprocess.Comp
     """Run this machine's `nginx -t` over the files, put into a folder, touching nothing of the machine's own."""
     for path, text in files.items():
         target = folder / path.removeprefix("/etc/nginx/")
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         for own, other in (
             ("/etc/nginx/mime.types", "mime.types"),
             ("/etc/nginx", "."),
