@@ -61,6 +61,11 @@ class Layout:
         return os.path.join(self.home, "venvs")
 
     @property
+    def statics(self) -> str:
+        """The store of the files that nginx serves itself."""
+        return os.path.join(self.home, "static")
+
+    @property
     def releases(self) -> str:
         """The folder of its releases."""
         return os.path.join(self.home, "releases")
@@ -118,6 +123,10 @@ class Layout:
         """The virtual environment of this digest."""
         return os.path.join(self.venvs, digest)
 
+    def static(self, name: str) -> str:
+        """The static files of this digest, or one of the links that lead nginx to them."""
+        return os.path.join(self.statics, name)
+
     def release(self, identity: str) -> str:
         """The folder of a release."""
         return os.path.join(self.releases, identity)
@@ -134,6 +143,7 @@ class Layout:
             self.home: Access(0o751),
             self.codes: inside,
             self.venvs: inside,
+            self.statics: Access(0o750, "root", nginx_group),
             self.releases: inside,
             self.secrets: inside,
             self.shared: Access(0o750, app, app),

@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.shell_exports import exports
-from ansible_collections.emperor.flask.plugins.plugin_utils import requirements, source, spec
+from ansible_collections.emperor.flask.plugins.plugin_utils import requirements, serving, source, spec
 
 App = dict[str, Any]
 
@@ -155,7 +155,10 @@ def _check_source(app: App) -> Iterator[str]:
     """Gets the source on to the controller: only then is known whether there is such a commit, and which packages it wants."""
     try:
         found = source.resolve(app["source"])
-        mistakes = list(requirements.mistakes(found, app["requirements"]))
+        mistakes = [
+            *requirements.mistakes(found, app["requirements"]),
+            *serving.source_mistakes(app, found),
+        ]
         yield from mistakes
         if not mistakes:
             requirements.plan(found, app["requirements"], app["module"])
@@ -227,4 +230,5 @@ CHECKS = (
     _check_release,
     _check_extras,
     _check_templates,
+    serving.mistakes,
 )

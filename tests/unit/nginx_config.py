@@ -13,7 +13,13 @@ from typing import Any
 
 from render import render
 
-APP = {"name": "shop", "server_names": ["shop.test", "www.shop.test"], "harakiri": 60, "client_max_body_size": "75m"}
+APP = {
+    "name": "shop",
+    "server_names": ["shop.test", "www.shop.test"],
+    "harakiri": 60,
+    "client_max_body_size": "75m",
+    "static": {},
+}
 EXTRA = "location = /robots.txt {\n  return 204;\n}\n"
 
 # The distribution whose package has that nginx. Only images that are there already are used.
@@ -47,7 +53,7 @@ def configuration(host: dict[str, Any], *, version: str = "1.18", greeting: bool
         "/etc/nginx/nginx.conf": render("nginx", "nginx.conf.j2", **variables),
         "/etc/nginx/emperor_uwsgi_params": render("nginx", "emperor_uwsgi_params.j2", **variables),
         "/etc/nginx/conf.d/00_default.conf": render("nginx", "00_default.conf.j2", **variables),
-        "/etc/nginx/conf.d/shop.conf": site(host, nginx_extra=EXTRA),
+        "/etc/nginx/conf.d/shop.conf": site(host, nginx_extra=EXTRA, static={"/static": "s", "/admin/static": "a"}),
     }
     if not greeting:
         files["/etc/nginx/conf.d/000_front.conf"] = site(host, name="front", server_names=[])

@@ -92,6 +92,26 @@ def test_a_relative_source_starts_from_the_inventory():
         ({"shared": ["var", "var/uploads"]}, ["shared has 'var/uploads' within 'var'"]),
         ({"hooks": {"before_swich": []}}, ["unknown key 'hooks.before_swich'", "did you mean 'before_switch'?"]),
         ({"hooks": {"build": [" "]}}, ["hooks.build has an empty command"]),
+        ({"static": {"static": "a"}}, ["static has 'static'", "write it like /static"]),
+        ({"static": {"/static/": "a"}}, ["static has '/static/'", "without a slash at its end"]),
+        ({"static": {"/": "a"}}, ["static has '/'", "write it like /static"]),
+        ({"static": {"/../etc": "a"}}, ["static has '/../etc'"]),
+        ({"static": {"/a b;": "a"}}, ["static has '/a b;'"]),
+        ({"static": {1: "a"}}, ["static has '1'"]),
+        ({"static": {"/emperor_pages": "a"}}, ["static has '/emperor_pages', which nginx answers itself"]),
+        ({"static": {"/static": "../a"}}, ["static names '../a' for /static", "a folder of the code", "shop/static"]),
+        ({"static": {"/static": "/srv"}}, ["static names '/srv'", "a folder of the code"]),
+        ({"static": {"/static": "."}}, ["static names '.'", "everybody may read"]),
+        ({"static": {"/static": "a/../.."}}, ["static names 'a/../..'"]),
+        ({"static": {"/static": None}}, ["static names 'None'"]),
+        ({"static": {"/s": "a", "/s/t": "b"}}, ["static has '/s/t' within '/s'", "put the files together"]),
+        (
+            {"static": {"/s": "a"}, "shared": ["a/up"]},
+            ["static names 'a' for /s, and shared 'a/up'", "keep them apart"],
+        ),
+        ({"static": {"/s": "a/b"}, "shared": ["a"]}, ["static names 'a/b' for /s, and shared 'a'"]),
+        ({"static": {"/s": "none"}}, [f"static names 'none' for /s, but there is no folder {DEMOAPP}/none"]),
+        ({"static": {"/s": "hello.py"}}, ["static names 'hello.py' for /s, but there is no folder"]),
         ({"state": "gone"}, ["state", "present, absent", "gone"]),
         ({"nginx_template": "own.j2"}, ["nginx_template: there is no file /inventory/own.j2", "inventory's folder"]),
         ({"vassal_template": "/own.j2"}, ["vassal_template: there is no file /own.j2"]),
@@ -100,6 +120,23 @@ def test_a_relative_source_starts_from_the_inventory():
 def test_a_mistake_is_named_with_its_remedy(changes, words):
     text = mistakes(changes)
     assert [word for word in words if word not in text] == [], text
+
+
+def test_static_files_that_are_not_shipped_or_lead_out_are_named_with_their_remedy(tmp_path):
+    (tmp_path / "static/empty").mkdir(parents=True)
+    (tmp_path / "hello.py").write_text("app = 1\n")
+    (tmp_path / "static/hello.txt").symlink_to("../hello.py")
+    source = {"path": str(tmp_path)}
+    assert f"no file of {tmp_path}/static/empty is shipped: git ignores them" in mistakes(
+        {"source": source, "static": {"/e": "static/empty"}}
+    )
+    assert f"static: the link {tmp_path}/static/hello.txt leads out of 'static'; replace it by the file" in mistakes(
+        {"source": source, "static": {"/s": "static"}}
+    )
+
+
+def test_static_files_that_a_build_hook_makes_need_not_be_in_the_source():
+    assert mistakes({"static": {"/static": "made"}, "hooks": {"build": ["mkdir made"]}}) == ""
 
 
 def test_an_absent_app_needs_a_name_alone():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 from nginx_config import (
@@ -40,8 +41,8 @@ HOST = HOSTS["Debian 13 with IPv6"]
 
 # The directives in use, and the first version of those that are younger than anything still shipped (nginx's documentation).
 OLD = """
-access_log charset client_max_body_size default_type error_log events gzip gzip_types gzip_vary http include keepalive_timeout
-listen location log_format map pid return root sendfile server server_name server_names_hash_bucket_size
+access_log charset client_max_body_size default_type error_log events expires gzip gzip_static gzip_types gzip_vary http include
+keepalive_timeout listen location log_format map pid return root sendfile server server_name server_names_hash_bucket_size
 server_names_hash_max_size server_tokens tcp_nopush try_files types_hash_max_size user uwsgi_connect_timeout
 uwsgi_next_upstream uwsgi_param uwsgi_pass uwsgi_read_timeout uwsgi_send_timeout worker_connections worker_processes
 worker_rlimit_nofile
@@ -118,6 +119,28 @@ def test_the_site_of_an_app_without_names_and_extras():
     assert "nginx_extra" not in text
 
 
+def test_static_files_are_looked_for_in_the_next_the_live_and_the_previous_release():
+    text = site(HOST, static={"/static": "shop/static"})
+    assert STATIC in text
+    assert "location ^~ /static/" not in site(HOST)
+
+
+@pytest.mark.parametrize(
+    ("name", "has_digest"),
+    [
+        ("app.5d41402abc4b2a76b9719d911017c592.css", True),
+        ("app-3f2a9c1b.js", True),
+        ("app.css", False),
+        ("report-20240101.pdf", False),
+        ("effaced-defaced.txt", False),
+        ("3f2a9c1b/app.css", False),
+    ],
+)
+def test_only_a_name_with_a_digest_is_kept_without_asking(name, has_digest):
+    (pattern,) = re.findall(r'"~(.*)" 1y;', _nginx_conf("1.18"))
+    assert bool(re.search(pattern, f"/current/static/{name}")) == has_digest
+
+
 def test_the_default_server_greets_only_if_asked_to():
     default = "/etc/nginx/conf.d/00_default.conf"
     assert "    return 444;\n" in configuration(HOST)[default]
@@ -136,6 +159,15 @@ def test_headers_that_make_claims_are_replaced_or_taken_away():
     assert "$http_" not in parameters
 
 
+STATIC = """
+    location ^~ /static/ {
+        # Those of the release before, too: pages that browsers still show ask for them.
+        root /var/www/shop/static;
+        try_files /next$uri /current$uri /previous$uri =404;
+        gzip_static on;
+        expires $emperor_static_expires;
+    }
+"""
 SITE = """\
 # Managed by emperor.flask: the site of the app shop; changes made here are lost.
 
