@@ -70,6 +70,8 @@ def prepare(app: App, base: Path, version: str | None = None, with_source: bool 
     if mistakes:
         return prepared, mistakes
     prepared["source"] = source.located(source.with_version(prepared["source"], version), base)
+    headers = schema["security_headers"]["default"]
+    prepared["security_headers"] = serving.with_default_headers(prepared["security_headers"], headers)
     for key in TEMPLATES:
         prepared[key] = str((base / prepared[key]).resolve()) if prepared[key] else None
     for check in CHECKS:

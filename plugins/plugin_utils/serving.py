@@ -11,6 +11,7 @@ import itertools
 import os
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,29 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.source import Source
 App = dict[str, Any]
 
 PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+MOST = 100_000  # of any limit: more is a mistake
+HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+VALUE = re.compile(r"[ -~]+")
+OTHERWISE = {
+    "strict-transport-security": "say tls.hsts, which keeps it from plain HTTP",
+    "x-request-id": "every answer has it already; remove it",
+    "x-emperor-release": "no answer has it; remove it",
+}
 PAGES = "/emperor_pages"  # where nginx has its own
+
+
+def with_default_headers(stated: dict[Any, Any], defaults: dict[str, str]) -> dict[Any, Any]:
+    """The security headers of an app: its own, and the defaults that it says nothing of, whichever letters it writes them with."""
+    own = {str(name).lower() for name in stated}
+    merged = {**{name: value for name, value in defaults.items() if name.lower() not in own}, **stated}
+    return {name: value for name, value in merged.items() if value not in ("", None)}
 
 
 def mistakes(app: App) -> Iterator[str]:
     """What is wrong with the form of an app's keys."""
     yield from _static(app)
+    yield from _limits(app)
+    yield from _headers(app)
 
 
 def source_mistakes(app: App, source: Source) -> Iterator[str]:
@@ -64,6 +82,26 @@ def _static(app: App) -> Iterator[str]:
     for one, other in itertools.permutations(filter(_is_text, app["static"]), 2):
         if _is_within(one, other):
             yield f"static has '{one}' within '{other}'; put the files together, or choose a path beside it"
+
+
+def _limits(app: App) -> Iterator[str]:
+    limits = {f"rate_limit.{key}": value for key, value in app["rate_limit"].items()}
+    for key, value in {**limits, "connection_limit": app["connection_limit"]}.items():
+        if isinstance(value, bool) or not 0 <= value <= MOST:
+            yield f"{key} is {value}; write a whole number from 0, for no limit, to {MOST}"
+
+
+def _headers(app: App) -> Iterator[str]:
+    for name, value in app["security_headers"].items():
+        if not isinstance(name, str) or not HEADER.fullmatch(name):
+            yield f"security_headers has '{name}', which is no name of a header; write one like X-Frame-Options"
+        elif name.lower() in OTHERWISE:
+            yield f"security_headers has '{name}'; {OTHERWISE[name.lower()]}"
+        elif isinstance(value, bool) or not isinstance(value, (str, int)) or not VALUE.fullmatch(str(value)):
+            yield f"security_headers.{name} is {value!r}; write its value as one line of plain text, in quotes"
+    for name, count in Counter(str(name).lower() for name in app["security_headers"]).items():
+        if count > 1:
+            yield f"security_headers has '{name}' {count} times, in other letters; keep one"
 
 
 def _link(folder: str, top: Path, path: Path) -> Iterator[str]:

@@ -112,6 +112,23 @@ def test_a_relative_source_starts_from_the_inventory():
         ({"static": {"/s": "a/b"}, "shared": ["a"]}, ["static names 'a/b' for /s, and shared 'a'"]),
         ({"static": {"/s": "none"}}, [f"static names 'none' for /s, but there is no folder {DEMOAPP}/none"]),
         ({"static": {"/s": "hello.py"}}, ["static names 'hello.py' for /s, but there is no folder"]),
+        ({"rate_limit": {"requests": -1}}, ["rate_limit.requests is -1", "from 0, for no limit"]),
+        ({"rate_limit": {"request": 5}}, ["unknown key 'rate_limit.request'", "did you mean 'requests'?"]),
+        ({"rate_limit": {"burst": "lots"}}, ["rate_limit.burst is 'lots'", "a whole number"]),
+        ({"rate_limit": {"burst": 10**9}}, ["rate_limit.burst is 1000000000", "to 100000"]),
+        ({"connection_limit": -1}, ["connection_limit is -1", "from 0, for no limit"]),
+        ({"security_headers": {"X Frame": "a"}}, ["security_headers has 'X Frame'", "like X-Frame-Options"]),
+        (
+            {"security_headers": {"X-A": "a\nSet-Cookie: b"}},
+            ["security_headers.X-A is 'a\\nSet-Cookie: b'", "one line"],
+        ),
+        ({"security_headers": {"X-A": ["a"]}}, ["security_headers.X-A is ['a']", "in quotes"]),
+        ({"security_headers": {"X-A": True}}, ["security_headers.X-A is True", "in quotes"]),
+        ({"security_headers": {"X-A": "1", "x-a": "2"}}, ["security_headers has 'x-a' 2 times", "keep one"]),
+        ({"security_headers": {"Strict-Transport-Security": "max-age=1"}}, ["say tls.hsts"]),
+        ({"security_headers": {"x-request-id": "1"}}, ["security_headers has 'x-request-id'", "remove it"]),
+        ({"security_headers": "DENY"}, ["security_headers is 'DENY'", "a dictionary"]),
+        ({"maintenance": "perhaps"}, ["maintenance is 'perhaps'", "true or false"]),
         ({"state": "gone"}, ["state", "present, absent", "gone"]),
         ({"nginx_template": "own.j2"}, ["nginx_template: there is no file /inventory/own.j2", "inventory's folder"]),
         ({"vassal_template": "/own.j2"}, ["vassal_template: there is no file /own.j2"]),
@@ -137,6 +154,22 @@ def test_static_files_that_are_not_shipped_or_lead_out_are_named_with_their_reme
 
 def test_static_files_that_a_build_hook_makes_need_not_be_in_the_source():
     assert mistakes({"static": {"/static": "made"}, "hooks": {"build": ["mkdir made"]}}) == ""
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ({}, {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "SAMEORIGIN"}),
+        ({"x-frame-options": "DENY"}, {"X-Content-Type-Options": "nosniff", "x-frame-options": "DENY"}),
+        ({"X-Frame-Options": ""}, {"X-Content-Type-Options": "nosniff"}),
+        ({"X-Frame-Options": None}, {"X-Content-Type-Options": "nosniff"}),
+        ({"Server": 0}, {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "SAMEORIGIN", "Server": 0}),
+    ],
+)
+def test_security_headers_are_the_defaults_but_for_what_the_app_says_of_them(stated, expected):
+    ready, found = apps.prepare(app(security_headers=stated), Path("/inventory"))
+    assert found == []
+    assert ready["security_headers"] == {**expected, "Referrer-Policy": "strict-origin-when-cross-origin"}
 
 
 def test_an_absent_app_needs_a_name_alone():

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 
 import pytest
 from nginx_config import (
+    EVERYTHING,
     EXTRA,
     IMAGES,
+    LOOK_ALIKES,
     configuration,
     directives,
     image_with_nginx,
@@ -17,7 +20,7 @@ from nginx_config import (
     run_in_image,
     site,
 )
-from render import render
+from render import ROLES, render
 
 NGINX = tuple(IMAGES)
 SYSTEMS = {
@@ -41,11 +44,12 @@ HOST = HOSTS["Debian 13 with IPv6"]
 
 # The directives in use, and the first version of those that are younger than anything still shipped (nginx's documentation).
 OLD = """
-access_log charset client_max_body_size default_type error_log events expires gzip gzip_static gzip_types gzip_vary http include
-keepalive_timeout listen location log_format map pid return root sendfile server server_name server_names_hash_bucket_size
-server_names_hash_max_size server_tokens tcp_nopush try_files types_hash_max_size user uwsgi_connect_timeout
-uwsgi_next_upstream uwsgi_param uwsgi_pass uwsgi_read_timeout uwsgi_send_timeout worker_connections worker_processes
-worker_rlimit_nofile
+access_log add_header charset client_max_body_size default_type error_log error_page events expires gzip gzip_static gzip_types
+gzip_vary http if include internal keepalive_timeout limit_conn limit_conn_log_level limit_conn_status limit_conn_zone limit_req
+limit_req_log_level limit_req_status limit_req_zone listen location log_format map pid return root sendfile server server_name
+server_names_hash_bucket_size server_names_hash_max_size server_tokens set tcp_nopush try_files types_hash_max_size user
+uwsgi_connect_timeout uwsgi_hide_header uwsgi_next_upstream uwsgi_param uwsgi_pass uwsgi_read_timeout uwsgi_send_timeout worker_connections worker_processes
+variables_hash_bucket_size variables_hash_max_size worker_rlimit_nofile
 """
 SINCE = dict.fromkeys(OLD.split(), "0") | {"absolute_redirect": "1.11.8", "keepalive_min_timeout": "1.27.4"}
 
@@ -119,6 +123,85 @@ def test_the_site_of_an_app_without_names_and_extras():
     assert "nginx_extra" not in text
 
 
+def test_limits_stand_before_the_app_alone_and_only_where_they_are_asked_for():
+    limited = site(HOST, rate_limit={"requests": 10, "burst": 0}, connection_limit=3, static={"/static": "s"})
+    assert "limit_req_zone $binary_remote_addr zone=emperor_requests_shop:4m rate=10r/s;\n" in limited
+    app = limited[limited.index("    location / {") : limited.index("    location ^~ /static/")]
+    assert "        limit_req zone=emperor_requests_shop;\n        limit_req_status 429;\n" in app
+    assert "        limit_conn emperor_connections_shop 3;\n        limit_conn_status 429;\n" in app
+    assert limited.count("limit_req ") == limited.count("limit_conn ") == 1
+    bursting = site(HOST, rate_limit={"requests": 10, "burst": 20})
+    assert "limit_req zone=emperor_requests_shop burst=20 nodelay;\n" in bursting
+    assert "limit_" not in site(HOST)
+
+
+def test_a_headers_value_is_said_as_it_was_written():
+    text = site(HOST, security_headers={"X-Odd": 'a "quoted" \\ back', "X-XSS-Protection": 0})
+    assert r'"" "a \"quoted\" \\ back";' in text
+    assert '"" "0";' in text
+    assert "add_header X-XSS-Protection $emperor_header2_shop always;" in text
+    assert "X-Frame-Options" not in text
+
+
+def test_no_two_apps_share_a_variable_or_a_zone():
+    files = configuration(HOST)
+    for pattern in (r"^map \S+ (\$emperor_header\S+)", r"zone=(\S+):4m"):
+        found = [name for text in files.values() for name in re.findall(pattern, text, re.MULTILINE)]
+        assert len(found) == len(set(found)) > len(LOOK_ALIKES)
+
+
+def test_a_template_of_the_users_can_replace_or_extend_each_part(tmp_path):
+    (tmp_path / "site.conf.j2").write_text(
+        '{% extends "nginx.conf.j2" %}{% block pages %}{{ super() }}    # also\n{% endblock %}{% block static %}# none\n{% endblock %}'
+    )
+    own = site(HOST, template=str(tmp_path / "site.conf.j2"), **EVERYTHING)
+    assert "    # also\n" in own and "location ^~ /static/" not in own
+    assert "add_header X-Frame-Options $emperor_header1_shop always;" in own
+
+
+def test_pages_stand_alone_and_say_what_happened():
+    pages = {name: render("nginx", f"{name}.html.j2") for name in ("502", "503", "504", "maintenance")}
+    for text in pages.values():
+        (title,) = re.findall(r"<title>(.+)</title>", text)
+        assert f"<h1>{title}</h1>" in text
+        assert not re.search(r"src=|href=|url\(|<script", text)
+    assert len({re.search("<p>(.*)</p>", text)[1] for text in pages.values()}) == len(pages)
+    assert "maintenance" in pages["maintenance"]
+
+
+def test_each_page_that_a_site_names_is_installed():
+    tasks = (ROLES / "nginx/tasks/main.yml").read_text()
+    named = {
+        *re.findall(r"/emperor_pages/(\w+)\.html", site(HOST)),
+        *re.findall(r"set \$emperor_503 (\w+);", site(HOST)),
+    }
+    assert named == {"502", "503", "504", "maintenance"}
+    for name in named:
+        assert f"template: {name}.html.j2, path: /usr/local/share/emperor-flask/emperor_pages/{name}.html" in tasks
+
+
+def test_every_line_of_the_log_is_json_with_app_and_release():
+    """Whatever a client sends: nginx escapes texts, and numbers are numbers or null."""
+    (text,) = re.findall(r"log_format emperor escape=json\n(.*?);\n", _nginx_conf("1.18"), re.DOTALL)
+    line = "".join(re.findall(r"'(.*)'", text))
+    numbers = {
+        "$emperor_status": "200",
+        "$body_bytes_sent": "12",
+        "$request_time": "0.003",
+        "$emperor_upstream_time": "null",
+    }
+    for variable, number in numbers.items():
+        line = line.replace(f":{variable},", f":{number},")
+    entry = json.loads(re.sub(r"\$\w+", "text", line))
+    assert {key for key, value in entry.items() if value != "text"} == {
+        "status",
+        "bytes",
+        "time_taken",
+        "upstream_time",
+    }
+    assert {"time", "request_id", "app", "release", "client", "method", "host", "uri"} < entry.keys()
+
+
 def test_static_files_are_looked_for_in_the_next_the_live_and_the_previous_release():
     text = site(HOST, static={"/static": "shop/static"})
     assert STATIC in text
@@ -171,6 +254,11 @@ STATIC = """
 SITE = """\
 # Managed by emperor.flask: the site of the app shop; changes made here are lost.
 
+map $upstream_http_x_frame_options $emperor_header1_shop {
+    "" "SAMEORIGIN";
+    default "";
+}
+
 server {
     listen 80;
     listen [::]:80;
@@ -178,6 +266,37 @@ server {
 
     charset utf-8;
     client_max_body_size 1g;
+
+    set $emperor_app shop;
+
+    # While this file is there, nobody but a certificate authority gets to the app.
+    set $emperor_gate /var/www/shop/maintenance;
+    set $emperor_503 503;
+    if ($uri ~ "^/(emperor_pages|\\.well-known/acme-challenge)/") {
+        set $emperor_gate "";
+    }
+    if (-f $emperor_gate) {
+        set $emperor_503 maintenance;
+        return 503;
+    }
+
+    # For every answer. The app's own security headers count in the place of these.
+    add_header X-Request-ID $emperor_request_id always;
+    add_header Retry-After $emperor_retry_after always;
+    add_header X-Frame-Options $emperor_header1_shop always;
+    uwsgi_hide_header X-Request-ID;
+    # It is for the log.
+    uwsgi_hide_header X-Emperor-Release;
+
+    # What nginx says where the app says nothing; what the app itself says passes, whatever its status.
+    error_page 502 /emperor_pages/502.html;
+    error_page 503 /emperor_pages/$emperor_503.html;
+    error_page 504 /emperor_pages/504.html;
+
+    location ^~ /emperor_pages/ {
+        internal;
+        root /usr/local/share/emperor-flask;
+    }
 
     # They hold for every location that has no uwsgi_param of its own.
     include /etc/nginx/emperor_uwsgi_params;
