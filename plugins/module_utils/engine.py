@@ -94,6 +94,7 @@ class App:
             and live in vassal.governed(layout)
             and bool(manifest)
             and site.is_linked(layout, manifest["default_server"]),
+            "closed": site.is_closed(layout),
             "secrets": self._secrets(live),
             "files": {name: _text(os.path.join(layout.current, name)) for name in TEXTS},
         }
@@ -189,8 +190,19 @@ class App:
         vassal.switch(layout, activation)
         site.link(layout, self.manifest(activation.release)["default_server"])
 
-    def retire(self, activation: Activation, before: Activation | None, keep: int, back: bool) -> None:
-        """End a release (or the way back to one): the old vassal finishes its requests and goes, and so does what nobody needs."""
+    def close(self, closed: bool) -> bool:
+        """Close the app for maintenance or open it; tell whether anything changed."""
+        return site.close(self.layout, closed)
+
+    def retire(
+        self, activation: Activation, before: Activation | None, keep: int | None, back: bool, opens: bool = False
+    ) -> None:
+        """End a release (or the way back to one): the old vassal finishes its requests and goes, and so does what nobody needs.
+
+        ``opens`` ends a maintenance that the release was to wait for.
+        """
+        if opens:
+            self.close(False)
         if not back:
             retention.mark_served(self.layout, activation.release)
         elif before and before.release != activation.release:

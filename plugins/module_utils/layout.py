@@ -115,6 +115,11 @@ class Layout:
         """Link to the live release's uwsgi.ini, in the app's folder."""
         return os.path.join(self.home, f"{self.name}_uwsgi.ini")
 
+    @property
+    def maintenance(self) -> str:
+        """The file that closes the app: nginx looks for it with every request."""
+        return os.path.join(self.home, "maintenance")
+
     def code(self, digest: str) -> str:
         """The code of this digest."""
         return os.path.join(self.codes, digest)

@@ -83,6 +83,24 @@ def withdraw(layout: Layout) -> None:
     load()
 
 
+def is_closed(layout: Layout) -> bool:
+    """Tell whether nginx answers that the app is closed for maintenance."""
+    return os.path.exists(layout.maintenance)
+
+
+def close(layout: Layout, closed: bool) -> bool:
+    """Close the app for maintenance or open it, from the next request on; tell whether anything changed."""
+    if not os.path.isdir(layout.home):
+        raise Refusal("it is not on this host; deploy it first")
+    if is_closed(layout) == closed:
+        return False
+    if closed:
+        replace_file(layout.maintenance, b"", Access(0o644))
+    else:
+        remove(layout.maintenance)
+    return True
+
+
 def load() -> None:
     """Reload nginx if that is owed."""
     if os.path.exists(OWED):

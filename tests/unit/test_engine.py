@@ -182,6 +182,21 @@ def test_a_switch_leaves_the_static_files_before_it_reachable_and_so_does_a_roll
     assert host.reachable() == ["2", "3"]
 
 
+def test_an_app_is_closed_and_opened_at_once_and_a_release_can_open_it(tmp_path):
+    host = Host(tmp_path)
+    with pytest.raises(Refusal, match="it is not on this host; deploy it first"):
+        App(Layout("other", str(tmp_path))).close(True)
+    host.play(1)
+    closed = Path(host.layout.home, "maintenance")
+    assert [host.app.close(True), closed.exists(), host.app.close(True)] == [True, True, False]
+    host.play(2)
+    assert closed.exists()
+    live = vassal.live(host.layout)
+    host.app.retire(live, None, KEEP, False, opens=True)
+    assert not closed.exists()
+    assert not host.app.close(False)
+
+
 def test_the_same_release_with_the_same_secrets_is_the_same_activation(tmp_path):
     host = Host(tmp_path)
     host.play(1)
