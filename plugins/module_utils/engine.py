@@ -114,6 +114,7 @@ class App:
         account.prepare(layout)
         self._settle_static()
         self._check_room(release, archive, live)
+        room.check_queue(release.uwsgi_ini)
         if not os.path.isdir(layout.code(release.code)):
             store.stage_code(layout, release.source, archive, python)
         store.stage_venv(layout, release, python)

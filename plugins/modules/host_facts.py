@@ -33,7 +33,8 @@ host:
   description: >-
     Distribution, version, codename, whether there is IPv6, each interpreter's version, accounts
     with their home, groups, folders of /var/www, nginx sites, the digest of nginx.org's keys, the program
-    that listens on port 80, sets of M(emperor.flask.configuration) that are applied.
+    that listens on port 80, sets of M(emperor.flask.configuration) that are applied, how many connections a listening
+    socket may keep waiting, whether that can be set, how many files a service may open.
   type: dict
   returned: always
 """

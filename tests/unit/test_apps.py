@@ -15,6 +15,9 @@ HOST = {
     "accounts": {"root": "/root", "mail": "/var/mail", "www-data": "/var/www", "ours": "/var/www/ours"},
     "groups": ["root", "mail", "sudo"],
     "folders": ["old", "ours"],
+    "somaxconn": 4096,
+    "somaxconn_can_be_set": True,
+    "open_files": 1048576,
     "sites": {"ours.conf": "/var/www/ours/ours_nginx.conf", "blog.conf": None},
 }
 
@@ -250,6 +253,20 @@ def test_a_missing_python_is_refused():
 def test_a_python_that_is_too_old_is_refused():
     (sentence,) = hosts.refusals(HOST, [{"name": "ours", "python": "/opt/python3.7"}])
     assert "app 'ours': python '/opt/python3.7' is Python 3.7; needed is 3.8 or newer" in sentence
+
+
+def test_a_kernel_that_lets_too_few_wait_is_refused_where_it_cannot_be_set():
+    assert hosts.refusals({**HOST, "somaxconn": 128}, []) == []
+    (sentence,) = hosts.refusals({**HOST, "somaxconn": 128, "somaxconn_can_be_set": False}, [])
+    assert "net.core.somaxconn is 128 on this host and cannot be set from within" in sentence
+    assert "1024 connections wait; set it to 4096 where the host is started" in sentence
+
+
+def test_a_host_whose_services_may_open_too_few_files_is_refused():
+    (sentence,) = hosts.refusals({**HOST, "open_files": 1024}, [])
+    assert (
+        "services of this host may open 1024 files, but an app's Emperor is given 65536; raise fs.nr_open" in sentence
+    )
 
 
 def test_an_unsupported_system_is_refused():

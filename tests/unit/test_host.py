@@ -79,3 +79,14 @@ def test_sockets_follow_nginx_and_nothing_else_does(tmp_path):
         give_sockets(str(tmp_path), "www-data")
     groups = {path.name: path.lstat().st_gid for path in tmp_path.iterdir()}
     assert {name for name, gid in groups.items() if gid != 0} == {"app.sock"}
+
+
+def test_a_services_open_files_are_the_kernels_where_systemd_may_raise_limits_else_its_own(tmp_path):
+    for folder in ("1", "sys/fs"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "sys/fs/nr_open").write_text("1048576\n")
+    (tmp_path / "1/limits").write_text("Max processes  10  20  processes\nMax open files  1024  4096  files\n")
+    (tmp_path / "1/status").write_text("Name:\tsystemd\nCapEff:\t000001ffffffffff\n")
+    assert host.open_files(str(tmp_path)) == 1048576
+    (tmp_path / "1/status").write_text("Name:\tsystemd\nCapEff:\t00000000a82425fb\n")
+    assert host.open_files(str(tmp_path)) == 4096

@@ -7,6 +7,7 @@ import json
 import re
 
 import pytest
+from ansible_collections.emperor.flask.plugins.plugin_utils import hosts
 from nginx_config import (
     EVERYTHING,
     EXTRA,
@@ -111,6 +112,20 @@ def test_sites_listen_on_ipv6_where_the_host_has_it_and_leave_socket_options_to_
             assert (f"    listen [::]:80{options};\n" in text) == host["ipv6"]
             assert "default_server" not in text
     assert min(files, key=lambda path: ("/conf.d/" not in path, path)).endswith("/000_front.conf")
+
+
+def test_queues_and_descriptors_fit_together():
+    """What nginx, the apps and the kernel are given, and what is refused where a host has less."""
+    default = configuration(HOST)["/etc/nginx/conf.d/00_default.conf"]
+    assert {int(number) for number in re.findall(r"backlog=(\d+)", default)} == {hosts.QUEUE}
+    assert f"listen = {hosts.QUEUE}\n" in (ROLES / "flask_app/templates/uwsgi.ini.j2").read_text()
+    assert f"LimitNOFILE={hosts.OPEN_FILES}\n" in render("uwsgi_emperor", "uwsgi-emperor@.service.j2")
+    assert int(re.search(r"somaxconn = (\d+)", render("nginx", "sysctl.conf.j2"))[1]) >= hosts.QUEUE
+    most, connections = (
+        int(re.search(rf"{name} (\d+);", _nginx_conf("1.18"))[1])
+        for name in ("worker_rlimit_nofile", "worker_connections")
+    )
+    assert hosts.QUEUE <= connections <= most / 2 <= hosts.OPEN_FILES
 
 
 def test_the_site_of_an_app():
