@@ -40,9 +40,17 @@ def test(layout: Layout, nginx_conf: str, default_server: bool) -> None:
             run(["nginx", "-t", "-q", "-c", os.path.join(copy, "nginx.conf")])
         except CommandFailed as error:
             said = error.output.replace(site, "its nginx.conf").replace(copy, NGINX)
-            raise Refusal(
-                f"nginx refuses the site: {tail(said)}\nCorrect nginx_extra, or what else changed."
-            ) from error
+            raise Refusal(f"nginx refuses the site: {tail(said)}\n{remedy(said)}") from error
+
+
+def remedy(said: str) -> str:
+    """What to do about a site that nginx refuses."""
+    if 'unknown "emperor_' in said:
+        return (
+            "The host's nginx.conf is older than this site: apply the role emperor.flask.nginx first (site.yml). "
+            "A template of yours in its place (nginx_config_template) must state that variable."
+        )
+    return "Correct nginx_extra, or what else changed."
 
 
 def is_linked(layout: Layout, default_server: bool) -> bool:
