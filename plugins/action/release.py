@@ -23,7 +23,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.stage import Stage
 Result = dict[str, Any]
 MODULE = "emperor.flask.release"
 PYTHON = "/usr/bin/python3"  # for apps whose entry does not say, because they go away
-STEPS = ("stage", "rollback", "before_switch", "candidate", "switch", "after_switch", "retire", "revert")
+STEPS = ("stage", "rollback", "before_switch", "candidate", "switch", "after_switch", "retire", "maintenance", "revert")
 HOOKS = ("before_switch", "after_switch")
 SHORT = 4  # a secret of fewer characters is not blotted out of messages: it would blot out much else
 
@@ -46,10 +46,11 @@ class ActionModule(ActionBase):
                 "plan": {"type": "dict"},
                 "app": {"type": "str"},
                 "release": {"type": "str"},
+                "state": {"type": "str"},
             }
         )
         step = self._arguments["step"]
-        planned = {"stage": self._stage, "rollback": self._rollback}
+        planned = {"stage": self._stage, "rollback": self._rollback, "maintenance": self._maintenance}
         result = planned[step]() if step in planned else self._follow(step, self._arguments["plan"])
         return self._without_secrets(result) if result.get("failed") or result.get("hooks") else result
 
@@ -65,9 +66,14 @@ class ActionModule(ActionBase):
         releases = [self._rendered(app, seen[app["name"]]) for app in apps if app["state"] == "present"]
         changed = [release for release in releases if not release.is_live(seen[release.app["name"]])]
         gone = [app["name"] for app in apps if app["state"] == "absent" and seen[app["name"]]["exists"]]
+        closing = plans.closing(releases, seen)
+        opens_last = {release.app["name"] for release in changed if closing.get(release.app["name"]) is False}
         result: Result = {
-            "changed": bool(changed or gone),
-            "diff": [part for release in changed for part in release.diff(seen[release.app["name"]])],
+            "changed": bool(changed or gone or closing),
+            "diff": [
+                *(part for release in changed for part in release.diff(seen[release.app["name"]])),
+                *(plans.closing_diff(name, closed) for name, closed in closing.items()),
+            ],
             "releases": [plans.line(release, seen[release.app["name"]], release in changed) for release in releases],
             "plan": plans.empty(),
         }
@@ -77,8 +83,9 @@ class ActionModule(ActionBase):
             removed = self._module("remove", [{"name": name} for name in gone])
             if removed.get("failed"):
                 return {**result, **removed}
+        at_once = [{"name": name, "closed": closed} for name, closed in closing.items() if name not in opens_last]
         if not changed:
-            return result
+            return {**result, **self._close(at_once)}
         for release in changed:
             display.display(f"app '{release.app['name']}': {release.stage}")
         items = [{"name": release.app["name"], "python": release.app["python"]} for release in changed]
@@ -87,18 +94,39 @@ class ActionModule(ActionBase):
             if not {release.stage.code, release.stage.digest} & set(seen[item["name"]]["codes"]):
                 item["archive"] = self._send(release)
         staged = self._module("stage", items, {release.app["name"]: release.secrets for release in changed})
-        plan = plans.of_releases(self._began, changed, seen, staged.get("by_app", {}))
-        return {**result, **staged, "changed": True, "plan": plan}
+        plan = plans.of_releases(self._began, changed, seen, staged.get("by_app", {}), opens_last)
+        # A new app has its folder only now. What is to be opened again and released too, opens when it is released.
+        closed = {} if staged.get("failed") else self._close(at_once)
+        return {**result, **staged, **closed, "changed": True, "plan": plan}
+
+    def _close(self, apps: list[Result]) -> Result:
+        """Close apps for maintenance or open them, at once; return what failed."""
+        result = self._module("maintenance", apps) if apps else {}
+        return result if result.get("failed") else {}
+
+    def _maintenance(self) -> Result:
+        """Close an app or open it. Nothing but its name and the host's folder counts: in need nobody waits for a source."""
+        state = self._arguments["state"]
+        if state not in ("on", "off"):
+            raise AnsibleActionFail(
+                f"state is '{state or ''}'; say -e state=on to close the app, or -e state=off to open it"
+            )
+        return self._module("maintenance", [{"name": self._named(), "closed": state == "on"}])
 
     def _rollback(self) -> Result:
         """Stage a release that is on the host already. All it needs of the inventory is the app's name."""
-        name, known = self._arguments["app"] or "", self._inventory.names()
-        if name not in known:
-            raise AnsibleActionFail(f"there is no app '{name}'; say which with -e app=NAME, one of: {', '.join(known)}")
+        name = self._named()
         if self._task.check_mode:
             return {"changed": True, "plan": plans.empty()}
         staged = self._module("rollback", [{"name": name, "wanted": self._arguments["release"] or None}])
         return {**staged, "plan": plans.of_rollback(self._began, name, staged.get("by_app", {}))}
+
+    def _named(self) -> str:
+        """The app that the task names."""
+        name, known = self._arguments["app"] or "", self._inventory.names()
+        if name not in known:
+            raise AnsibleActionFail(f"there is no app '{name}'; say which with -e app=NAME, one of: {', '.join(known)}")
+        return name
 
     def _follow(self, step: str, plan: Result) -> Result:
         """Take a step with the apps of a plan; a hook only where this host is the first to release the app."""

@@ -24,6 +24,7 @@ from ansible_collections.emperor.flask.plugins.module_utils import (
     retention,
     room,
     site,
+    static,
     store,
     systemd,
     vassal,
@@ -96,9 +97,11 @@ class App:
             and not account.misplaced(layout, group)
             and not vassal.leftovers(layout, live)
             and not retention.debris(layout)
+            and static.is_settled(layout, static.of_release(layout, live.release) if live else None)
             and live in vassal.governed(layout)
             and bool(manifest)
             and site.is_linked(layout, manifest["default_server"]),
+            "closed": site.is_closed(layout),
             "secrets": self._secrets(live),
             "files": {name: _text(os.path.join(layout.current, name)) for name in TEXTS},
         }
@@ -116,11 +119,14 @@ class App:
         """Bring code, packages and the release's folder onto the host, test its site, and number its activation."""
         layout, live = self.layout, vassal.live(self.layout)
         account.prepare(layout)
+        self._settle_static()
         self._check_room(release, archive, live)
+        room.check_queue(release.uwsgi_ini)
         if not os.path.isdir(layout.code(release.code)):
             store.stage_code(layout, release.source, archive, python)
         store.stage_venv(layout, release, python)
         build.build_code(layout, release, python)
+        static.stage_static(layout, release)
         if store.make_release(layout, release):
             retention.mark_staged(layout, release.identity)
         site.test(layout, release.nginx_conf, release.manifest["default_server"])
@@ -136,6 +142,7 @@ class App:
             raise Refusal(f"there is no release before {live.release} on this host; there are: {self._releases()}")
         if wanted not in retention.served(layout):
             raise Refusal(f"there is no release '{wanted}' on this host; there are: {self._releases()}")
+        self._settle_static()
         site.test(
             layout,
             _text(os.path.join(layout.release(wanted), "nginx.conf")),
@@ -192,11 +199,23 @@ class App:
         live = os.path.join(layout.current, "nginx.conf")
         if _text(live) != _text(os.path.join(layout.release(activation.release), "nginx.conf")):
             site.owe_reload()
+        static.announce(layout, static.of_release(layout, activation.release))
         vassal.switch(layout, activation)
         site.link(layout, self.manifest(activation.release)["default_server"])
 
-    def retire(self, activation: Activation, before: Activation | None, keep: int, back: bool) -> None:
-        """End a release (or the way back to one): the old vassal finishes its requests and goes, and so does what nobody needs."""
+    def close(self, closed: bool) -> bool:
+        """Close the app for maintenance or open it; tell whether anything changed."""
+        return site.close(self.layout, closed)
+
+    def retire(
+        self, activation: Activation, before: Activation | None, keep: int | None, back: bool, opens: bool = False
+    ) -> None:
+        """End a release (or the way back to one): the old vassal finishes its requests and goes, and so does what nobody needs.
+
+        ``opens`` ends a maintenance that the release was to wait for.
+        """
+        if opens:
+            self.close(False)
         if not back:
             retention.mark_served(self.layout, activation.release)
         elif before and before.release != activation.release:
@@ -217,7 +236,12 @@ class App:
     def _tidy(self, keep: int | None) -> None:
         for other in vassal.leftovers(self.layout, vassal.live(self.layout)):
             vassal.retire(self.layout, other)
+        self._settle_static()
         retention.prune(self.layout, keep)
+
+    def _settle_static(self) -> None:
+        live = vassal.live(self.layout)
+        static.settle(self.layout, static.of_release(self.layout, live.release) if live else None)
 
 
 def _scheme(manifest: dict[str, Any]) -> str:

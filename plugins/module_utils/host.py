@@ -18,6 +18,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.transaction import a
 VERSION_OF = "import sys; print('%d.%d' % sys.version_info[:2])"
 UWSGI_ROOT = "/opt/uwsgi"
 SITES = "/etc/nginx/conf.d"
+CAP_SYS_RESOURCE = 1 << 24  # capabilities(7)
 NGINX_KEYS = "/etc/apt/keyrings/nginx-org.asc"
 
 
@@ -57,6 +58,9 @@ def facts(pythons: list[str]) -> dict[str, object]:
         "port_443": listener(443),
         "sets": applied(),
         "lineages": lineages(),
+        "somaxconn": number("/proc/sys/net/core/somaxconn"),
+        "somaxconn_can_be_set": os.access("/proc/sys/net/core/somaxconn", os.W_OK),
+        "open_files": open_files(),
     }
 
 
@@ -64,6 +68,22 @@ def lineages(folder: str = "/etc/letsencrypt/renewal") -> list[str]:
     """The apps that certbot renews certificates for."""
     settings = (re.fullmatch(r"emperor-(.+)\.conf", name) for name in names_in(folder))
     return [found.group(1) for found in settings if found]
+
+
+def number(path: str) -> int:
+    """The number in a file of proc(5)."""
+    with open(path, encoding="ascii") as stream:
+        return int(stream.read())
+
+
+def open_files(proc: str = "/proc") -> int:
+    """How many files systemd can let a service open: what the kernel allows where it may raise limits, else its own limit."""
+    with open(f"{proc}/1/status", encoding="utf-8", errors="replace") as stream:
+        capabilities = int(re.search(r"^CapEff:\s+(\w+)", stream.read(), re.MULTILINE).group(1), 16)
+    if capabilities & CAP_SYS_RESOURCE:
+        return number(f"{proc}/sys/fs/nr_open")
+    with open(f"{proc}/1/limits", encoding="ascii") as stream:
+        return int(re.search(r"^Max open files\s+\d+\s+(\d+)", stream.read(), re.MULTILINE).group(1))
 
 
 def digest(path: str) -> str | None:

@@ -66,6 +66,11 @@ class Layout:
         return os.path.join(self.home, "venvs")
 
     @property
+    def statics(self) -> str:
+        """The store of the files that nginx serves itself."""
+        return os.path.join(self.home, "static")
+
+    @property
     def releases(self) -> str:
         """The folder of its releases."""
         return os.path.join(self.home, "releases")
@@ -115,6 +120,11 @@ class Layout:
         """Link to the live release's uwsgi.ini, in the app's folder."""
         return os.path.join(self.home, f"{self.name}_uwsgi.ini")
 
+    @property
+    def maintenance(self) -> str:
+        """The file that closes the app: nginx looks for it with every request."""
+        return os.path.join(self.home, "maintenance")
+
     def code(self, digest: str) -> str:
         """The code of this digest."""
         return os.path.join(self.codes, digest)
@@ -122,6 +132,10 @@ class Layout:
     def venv(self, digest: str) -> str:
         """The virtual environment of this digest."""
         return os.path.join(self.venvs, digest)
+
+    def static(self, name: str) -> str:
+        """The static files of this digest, or one of the links that lead nginx to them."""
+        return os.path.join(self.statics, name)
 
     def release(self, identity: str) -> str:
         """The folder of a release."""
@@ -139,6 +153,7 @@ class Layout:
             self.home: Access(0o751),
             self.codes: inside,
             self.venvs: inside,
+            self.statics: Access(0o750, "root", nginx_group),
             self.releases: inside,
             self.secrets: inside,
             self.shared: Access(0o750, app, app),

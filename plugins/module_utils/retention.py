@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 
-from ansible_collections.emperor.flask.plugins.module_utils import vassal
+from ansible_collections.emperor.flask.plugins.module_utils import static, vassal
 from ansible_collections.emperor.flask.plugins.module_utils.files import link_target, names_in, remove
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 
@@ -51,7 +51,7 @@ def before(layout: Layout, release: str) -> str | None:
 
 def debris(layout: Layout) -> bool:
     """Tell whether a run that died left something: a release that never served, or half of a store's entry."""
-    stores = (layout.releases, layout.codes, layout.venvs)
+    stores = (layout.releases, layout.codes, layout.venvs, layout.statics)
     partial = any(name.endswith(".partial") for store in stores for name in names_in(store))
     return partial or bool(set(names_in(layout.releases)) - set(served(layout)))
 
@@ -59,7 +59,8 @@ def debris(layout: Layout) -> bool:
 def prune(layout: Layout, keep: int | None) -> None:
     """Remove all but the last ``keep`` releases (None: all that served), what never served, and stores nobody points to.
 
-    The live release always stays, and so does one that served and whose vassal still finishes its requests.
+    The live release always stays, and so does one that served and whose vassal still finishes its requests. Static files stay for one
+    release more, and so do the links to them.
     """
     running = vassal.running(layout)
     current = os.path.basename(link_target(layout.current) or "")
@@ -69,10 +70,11 @@ def prune(layout: Layout, keep: int | None) -> None:
     for name in names_in(layout.releases):
         if name not in needed:
             _remove_tree(layout.release(name))
-    for store, link in ((layout.codes, "code"), (layout.venvs, "venv")):
+    stay = {*static.LINKS, *static.linked(layout)}
+    for store, link in ((layout.codes, "code"), (layout.venvs, "venv"), (layout.statics, "static")):
         targets = {link_target(os.path.join(layout.release(name), link)) for name in names_in(layout.releases)}
         for name in names_in(store):
-            if name not in {os.path.basename(target) for target in targets if target}:
+            if name not in {os.path.basename(target) for target in targets if target} | stay:
                 _remove_tree(os.path.join(store, name))
     for name in names_in(layout.run):
         activation = vassal.Activation.parse(name)

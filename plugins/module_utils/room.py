@@ -1,6 +1,9 @@
 # Copyright (c) emperor.flask maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether a host has room for a second vassal: disk for code and packages, memory beside the live one. Asked before anything is made."""
+"""Whether a host has room for a second vassal: disk for code and packages, memory beside the live one, a queue for its requests.
+
+Asked before anything is made.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,18 @@ def check_memory(needed: int, meminfo: str = "/proc/meminfo") -> None:
         raise Refusal(
             f"the host has {free // MIB} MiB of memory left and a second vassal beside the live one takes {needed // MIB} MiB; "
             "lower processes, or give the host more"
+        )
+
+
+def check_queue(uwsgi_ini: str, somaxconn: str = "/proc/sys/net/core/somaxconn") -> None:
+    """Raise Refusal unless the kernel lets as many connections wait as the vassal asks for: uWSGI would not start."""
+    asked = max(map(int, re.findall(r"^listen = (\d+)$", uwsgi_ini, re.MULTILINE)), default=0)
+    with open(somaxconn, encoding="ascii") as stream:
+        most = int(stream.read())
+    if most < asked:
+        raise Refusal(
+            f"its queue is to hold {asked} connections (listen), but the kernel lets {most} wait (net.core.somaxconn); apply the role "
+            "emperor.flask.nginx (site.yml), which sets 4096, or ask for fewer in vassal_extra.listen"
         )
 
 

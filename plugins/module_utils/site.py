@@ -47,9 +47,17 @@ def test(layout: Layout, nginx_conf: str, default_server: bool) -> None:
             run(["nginx", "-t", "-q", "-c", os.path.join(copy, "nginx.conf")])
         except CommandFailed as error:
             said = error.output.replace(site, "its nginx.conf").replace(copy, NGINX)
-            raise Refusal(
-                f"nginx refuses the site: {tail(said)}\nCorrect nginx_extra, or what else changed."
-            ) from error
+            raise Refusal(f"nginx refuses the site: {tail(said)}\n{remedy(said)}") from error
+
+
+def remedy(said: str) -> str:
+    """What to do about a site that nginx refuses."""
+    if 'unknown "emperor_' in said:
+        return (
+            "The host's nginx.conf is older than this site: apply the role emperor.flask.nginx first (site.yml). "
+            "A template of yours in its place (nginx_config_template) must state that variable."
+        )
+    return "Correct nginx_extra, or what else changed."
 
 
 def _keys(folder: str, names: list[str]) -> list[str]:
@@ -103,6 +111,24 @@ def withdraw(layout: Layout) -> None:
         for default in (True, False):
             remove(layout.site(default))
     load()
+
+
+def is_closed(layout: Layout) -> bool:
+    """Tell whether nginx answers that the app is closed for maintenance."""
+    return os.path.exists(layout.maintenance)
+
+
+def close(layout: Layout, closed: bool) -> bool:
+    """Close the app for maintenance or open it, from the next request on; tell whether anything changed."""
+    if not os.path.isdir(layout.home):
+        raise Refusal("it is not on this host; deploy it first")
+    if is_closed(layout) == closed:
+        return False
+    if closed:
+        replace_file(layout.maintenance, b"", Access(0o644))
+    else:
+        remove(layout.maintenance)
+    return True
 
 
 def load() -> None:

@@ -30,7 +30,8 @@ COMPLETE = "emperor-complete"  # stands in a virtual environment that was finish
 class Release:
     """A release as the controller has rendered it. ``identity`` is its id; secrets are not part of it.
 
-    ``source``, ``code`` (the source as it is served) and ``venv`` are digests, ``packages`` has the fields of packages.Packages.
+    ``source``, ``code`` (the source as it is served), ``venv`` and ``static`` (empty where nginx serves none of its files) are digests,
+    ``packages`` has the fields of packages.Packages, ``packaged`` says that the app itself is one of them.
     """
 
     identity: str
@@ -42,6 +43,8 @@ class Release:
     uwsgi_ini: str
     nginx_conf: str
     manifest: dict
+    static: str = ""
+    packaged: bool = False
 
 
 def stage_code(layout: Layout, digest: str, archive: str | None, python: str) -> bool:
@@ -139,6 +142,8 @@ def make_release(layout: Layout, release: Release) -> bool:
     replace_file(os.path.join(partial, "manifest.json"), manifest.encode(), Access(0o600))
     os.symlink(f"../../code/{release.code}", os.path.join(partial, "code"))
     os.symlink(f"../../venvs/{release.venv}", os.path.join(partial, "venv"))
+    if release.static:
+        os.symlink(f"../../static/{release.static}", os.path.join(partial, "static"))
     Access(0o750, "root", layout.name).apply(partial)
     os.rename(partial, path)
     return True

@@ -24,9 +24,10 @@ options:
       - C(candidate) starts a vassal beside the live one, on a socket of its own, and waits until it answers the health request.
       - C(switch) renames the link to the socket, and reloads nginx if the app's site changed.
       - C(retire) lets the old vassals finish their requests and go, removes what C(keep_releases) does not keep, and frees the lock.
+      - C(maintenance) closes O(app) or opens it, as O(state) says, whether a release is under way or not. Nothing is reloaded.
       - C(revert) puts everything back after a failure, and always fails, with the first failure's message.
     type: str
-    choices: [stage, rollback, before_switch, candidate, switch, after_switch, retire, revert]
+    choices: [stage, rollback, before_switch, candidate, switch, after_switch, retire, maintenance, revert]
     required: true
   host:
     description: Host as M(emperor.flask.validate) returns it; for C(stage).
@@ -35,11 +36,15 @@ options:
     description: What C(stage) or C(rollback) returned; for the steps after it.
     type: dict
   app:
-    description: Name of the app; for C(rollback).
+    description: Name of the app; for C(rollback) and C(maintenance).
     type: str
   release:
     description: Release to go back to; for C(rollback). Empty, the one that was deployed before the live one.
     type: str
+  state:
+    description: Whether the app is closed for maintenance; for C(maintenance).
+    type: str
+    choices: ["on", "off"]
 attributes:
   check_mode: {support: full, description: Tells what would change.}
   diff_mode: {support: full, description: "Shows environment and both configurations of a release; secrets never appear."}
@@ -101,6 +106,8 @@ APP = {
     "activation": {},
     "keep": {"type": "int"},
     "back": {"type": "bool"},
+    "opens": {"type": "bool", "default": False},  # of retire: ends a maintenance
+    "closed": {"type": "bool"},  # of maintenance
 }
 
 # What each step does with one app; a step's result by app is what the controller gets.
@@ -115,14 +122,15 @@ STEPS = {
     "switch": lambda app, item, secrets: app.switch(_activation(item)),
     "after_switch": lambda app, item, secrets: app.run_hooks(_activation(item), "after_switch"),
     "retire": lambda app, item, secrets: app.retire(
-        _activation(item), Activation.parse(item["before"]), item["keep"], item["back"]
+        _activation(item), Activation.parse(item["before"]), item["keep"], item["back"], item["opens"]
     ),
+    "maintenance": lambda app, item, secrets: app.close(item["closed"]),
     "revert": lambda app, item, secrets: app.revert(
         Activation.parse(item["activation"]), Activation.parse(item["before"])
     ),
     "remove": lambda app, item, secrets: account.remove_all(app.layout),
 }
-UNLOCKED = ("look", "after_switch")  # reads; runs when the release is over
+UNLOCKED = ("look", "after_switch", "maintenance")  # reads; runs when the release is over; must not wait for one
 RELOADS = ("switch", "revert")  # once, after all apps
 LAST = ("retire", "revert", "remove")  # frees the locks
 
@@ -159,7 +167,7 @@ def main() -> None:
         module.fail_json(msg=str(taken), holder=taken.holder)
     except (Refusal, OSError) as error:
         module.fail_json(msg=str(error), by_app=results)
-    module.exit_json(changed=step != "look", by_app=results)
+    module.exit_json(changed=any(results.values()) if step == "maintenance" else step != "look", by_app=results)
 
 
 def _locked(locks: ExitStack, params: dict) -> list[dict]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.shell_exports import exports
-from ansible_collections.emperor.flask.plugins.plugin_utils import requirements, source, spec, tls
+from ansible_collections.emperor.flask.plugins.plugin_utils import requirements, serving, source, spec, tls
 
 App = dict[str, Any]
 
@@ -70,6 +70,8 @@ def prepare(app: App, base: Path, version: str | None = None, with_source: bool 
     if mistakes:
         return prepared, mistakes
     prepared["source"] = source.located(source.with_version(prepared["source"], version), base)
+    headers = schema["security_headers"]["default"]
+    prepared["security_headers"] = serving.with_default_headers(prepared["security_headers"], headers)
     for key in TEMPLATES:
         prepared[key] = str((base / prepared[key]).resolve()) if prepared[key] else None
     prepared["tls"] = tls.located(prepared["tls"], base)
@@ -156,7 +158,10 @@ def _check_source(app: App) -> Iterator[str]:
     """Gets the source on to the controller: only then is known whether there is such a commit, and which packages it wants."""
     try:
         found = source.resolve(app["source"])
-        mistakes = list(requirements.mistakes(found, app["requirements"]))
+        mistakes = [
+            *requirements.mistakes(found, app["requirements"]),
+            *serving.source_mistakes(app, found),
+        ]
         yield from mistakes
         if not mistakes:
             requirements.plan(found, app["requirements"], app["module"])
@@ -229,4 +234,5 @@ CHECKS = (
     _check_extras,
     _check_templates,
     tls.mistakes,
+    serving.mistakes,
 )

@@ -9,18 +9,36 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_build import OLDEST
 
+# What the roles' templates ask of the kernel; unit tests hold the two equal.
+QUEUE = 1024  # connections that wait for nginx, and for an app: their listening sockets' backlog
+OPEN_FILES = 65536  # LimitNOFILE of the apps' Emperors, more than nginx's workers have
+
 SUPPORTED = {"Ubuntu": ("22.04", "24.04", "26.04"), "Debian": ("12", "13", "testing")}
 
 
 def refusals(host: dict[str, Any], apps: list[dict[str, Any]]) -> list[str]:
     """Sentences that say why this host cannot take these apps; none if it can."""
-    return [*_system(host), *(sentence for app in apps for sentence in _app(host, app))]
+    return [*_system(host), *_kernel(host), *(sentence for app in apps for sentence in _app(host, app))]
 
 
 def _system(host: dict[str, Any]) -> Iterator[str]:
     if host["version"] not in SUPPORTED.get(host["distribution"], ()):
         known = ", ".join(f"{name} {' '.join(versions)}" for name, versions in SUPPORTED.items())
         yield f"this host runs {host['distribution']} {host['version']}, which is not supported; use one of {known}"
+
+
+def _kernel(host: dict[str, Any]) -> Iterator[str]:
+    """What is too small for the listen queues and cannot be set from here; the role nginx sets the rest."""
+    if host["somaxconn"] < QUEUE and not host["somaxconn_can_be_set"]:
+        yield (
+            f"net.core.somaxconn is {host['somaxconn']} on this host and cannot be set from within, but nginx and each app let {QUEUE} "
+            "connections wait; set it to 4096 where the host is started, such as with docker run --sysctl net.core.somaxconn=4096"
+        )
+    if host["open_files"] < OPEN_FILES:
+        yield (
+            f"services of this host may open {host['open_files']} files, but an app's Emperor is given {OPEN_FILES}; raise fs.nr_open, or the limit "
+            f"that the host is started with, such as with docker run --ulimit nofile={OPEN_FILES}"
+        )
 
 
 def port_refusals(host: dict[str, Any], tls: bool = False) -> Iterator[str]:

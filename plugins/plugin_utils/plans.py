@@ -3,8 +3,8 @@
 """A plan: what the planning step of a release hands to the steps after it, through the play's variables. It holds no secret.
 
 ``began`` is in seconds since the epoch. An app's entry has its name, ``before`` and ``activation`` (each a release with a number),
-``keep`` (releases), ``back`` (whether this is a rollback), ``hooks`` (their names), ``host`` (the name it answers to)
-and ``scheme``.
+``keep`` (releases), ``back`` (whether this is a rollback), ``opens`` (whether it ends a maintenance), ``hooks`` (their names), ``host`` (the
+name it answers to) and ``scheme``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rend
 
 Result = dict[str, Any]
 VARIABLE = "__flask_app_plan"  # where the role's tasks register it
-OF_MODULE = ("name", "before", "activation", "keep", "back")
+OF_MODULE = ("name", "before", "activation", "keep", "back", "opens")
 
 
 def empty() -> Result:
@@ -24,8 +24,11 @@ def empty() -> Result:
     return {"began": 0, "apps": []}
 
 
-def of_releases(began: float, releases: list[Rendered], seen: Result, staged: Result) -> Result:
-    """Apps that are released; those a failure kept from being staged are in it too, for there may be something to revert."""
+def of_releases(began: float, releases: list[Rendered], seen: Result, staged: Result, opens: set[str]) -> Result:
+    """Apps that are released; those a failure kept from being staged are in it too, for there may be something to revert.
+
+    ``opens`` are the names of those whose maintenance ends with the release.
+    """
     apps = []
     for release in releases:
         name = release.app["name"]
@@ -41,6 +44,7 @@ def of_releases(began: float, releases: list[Rendered], seen: Result, staged: Re
                 "scheme": release.scheme,
                 "keep": release.app["keep_releases"],
                 "back": False,
+                "opens": name in opens,
                 "hooks": [when for when, commands in release.app["hooks"].items() if commands and new],
                 **staged.get(name, {}),
             }
@@ -50,17 +54,20 @@ def of_releases(began: float, releases: list[Rendered], seen: Result, staged: Re
 
 def of_rollback(began: float, name: str, staged: Result) -> Result:
     """An app that goes back; a rollback keeps all releases and runs no hook. After a failure there is its lock to free."""
-    app = {
-        "name": name,
-        "before": None,
-        "activation": None,
-        "host": "",
-        "scheme": "",
-        "keep": None,
-        "back": True,
-        "hooks": [],
-    }
-    return {"began": began, "apps": [{**app, **staged.get(name, {})}]}
+    app = {"name": name, "before": None, "activation": None, "host": "", "scheme": "", "keep": None, "hooks": []}
+    return {"began": began, "apps": [{**app, "back": True, "opens": False, **staged.get(name, {})}]}
+
+
+def closing(releases: list[Rendered], seen: Result) -> dict[str, bool]:
+    """The apps that are to be closed for maintenance (True) or opened (False), and are not yet; one that says nothing stays as it is."""
+    wanted = {release.app["name"]: release.app["maintenance"] for release in releases}
+    return {name: closed for name, closed in wanted.items() if closed is not None and closed != seen[name]["closed"]}
+
+
+def closing_diff(name: str, closed: bool) -> dict[str, str]:
+    """What changes for an app that is closed or opened, as Ansible's diff shows it."""
+    header, texts = f"{name}: maintenance", ("off\n", "on\n")
+    return {"before_header": header, "after_header": header, "before": texts[not closed], "after": texts[closed]}
 
 
 def item(app: Result) -> Result:

@@ -71,6 +71,7 @@ class Rendered:
             "health": {**self.app["health"], "host": self.host, "scheme": self.scheme},
             "hooks": self.app["hooks"],
             "shared": self.app["shared"],
+            "static": self.app["static"],
             "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.files().items()},
         }
 
@@ -118,6 +119,8 @@ class Rendered:
             "uwsgi_ini": self.uwsgi_ini,
             "nginx_conf": self.nginx_conf,
             "manifest": self.manifest,
+            "static": self.stage.static,
+            "packaged": self.stage.source.package is not None,
         }
 
 

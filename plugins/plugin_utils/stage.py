@@ -24,15 +24,24 @@ def _built(digest: str, venv: str, app: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
+def _published(source: Source, code: str, venv: str, app: dict[str, Any]) -> str:
+    """The digest of the files that nginx serves itself: of where they are from, since build hooks may make some; none, if there are none."""
+    if not app["static"]:
+        return ""
+    identity = {"code": venv if source.package is not None else code, "static": app["static"]}
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class Stage:
-    """An app's code and packages for one Python. ``digest`` is the source's, ``code`` that of the code as it is served."""
+    """An app's code, packages and static files for one Python. ``digest`` is the source's, ``code`` that of the code as it is served."""
 
     source: Source
     plan: Plan
     digest: str
     code: str
     venv: str
+    static: str
 
     @classmethod
     def read(cls, app: dict[str, Any], python: str) -> Stage:
@@ -41,7 +50,8 @@ class Stage:
         plan = requirements.plan(source, app["requirements"], app["module"])
         digest = source.digest()
         venv = plan.digest(python, digest)
-        return cls(source, plan, digest, _built(digest, venv, app), venv)
+        code = _built(digest, venv, app)
+        return cls(source, plan, digest, code, venv, _published(source, code, venv, app))
 
     @property
     def packages(self) -> Packages:

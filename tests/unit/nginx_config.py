@@ -20,8 +20,20 @@ APP = {
     "harakiri": 60,
     "client_max_body_size": "75m",
     "canonical_host": "",
+    "static": {},
+    "rate_limit": {"requests": 0, "burst": 20},
+    "connection_limit": 0,
+    "security_headers": {"X-Frame-Options": "SAMEORIGIN"},
 }
 TLS = {"mode": "none", "redirect": True, "hsts": 0}
+EVERYTHING = {
+    "static": {"/static": "s", "/admin/static": "a"},
+    "rate_limit": {"requests": 10, "burst": 20},
+    "connection_limit": 5,
+    "security_headers": {"X-Frame-Options": "DENY", "Permissions-Policy": 'geolocation=(self "https://maps.test")'},
+}
+# Names that a careless template would make one variable of, and the longest.
+LOOK_ALIKES = ("a-b", "a_b", "a-_b", "a_-b", "l" + "_" * 31)
 EXTRA = "location = /robots.txt {\n  return 204;\n}\n"
 
 # The distribution whose package has that nginx. Only images that are there already are used.
@@ -35,12 +47,12 @@ IMAGES = {
 }
 
 
-def site(host: dict[str, Any], tls: dict[str, Any] | None = None, **changes: Any) -> str:
-    """The site of one app."""
+def site(
+    host: dict[str, Any], template: str = "nginx.conf.j2", tls: dict[str, Any] | None = None, **changes: Any
+) -> str:
+    """The site of one app, from the role's template or another."""
     app = {**APP, "nginx_extra": "", "tls": {**TLS, **(tls or {})}, **changes}
-    return render(
-        "flask_app", "nginx.conf.j2", app=app, host=host, socket=f"/var/www/{app['name']}/{app['name']}_uwsgi.sock"
-    )
+    return render("flask_app", template, app=app, host=host, socket=f"/var/www/{app['name']}/{app['name']}_uwsgi.sock")
 
 
 def configuration(
@@ -61,10 +73,12 @@ def configuration(
         "/etc/nginx/nginx.conf": render("nginx", "nginx.conf.j2", **variables),
         "/etc/nginx/emperor_uwsgi_params": render("nginx", "emperor_uwsgi_params.j2", **variables),
         "/etc/nginx/conf.d/00_default.conf": render("nginx", "00_default.conf.j2", **variables),
-        "/etc/nginx/conf.d/shop.conf": site(host, nginx_extra=EXTRA),
+        "/etc/nginx/conf.d/shop.conf": site(host, nginx_extra=EXTRA, **EVERYTHING),
     }
     if not greeting:
         files["/etc/nginx/conf.d/000_front.conf"] = site(host, name="front", server_names=[])
+        for name in LOOK_ALIKES:
+            files[f"/etc/nginx/conf.d/{name}.conf"] = site(host, name=name, server_names=[f"{name}.test"], **EVERYTHING)
     if tls:
         names = ["bank.test", "*.bank.test"]
         wanted = {"mode": "acme", "hsts": 300}

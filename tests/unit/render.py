@@ -18,7 +18,7 @@ ROLES = ROOT / "roles"
 def render(role: str, template: str, **facts: Any) -> str:
     """Return a template's text for the role's own defaults and vars, and what a test lays over them."""
     loader = DataLoader()
-    variables: dict[str, Any] = {}
+    variables: dict[str, Any] = {"ansible_search_path": [str(ROLES / role)]}
     for name in ("defaults/main.yml", "vars/main.yml"):
         if (ROLES / role / name).exists():
             variables |= loader.load_from_file(str(ROLES / role / name), trusted_as_template=True) or {}

@@ -15,6 +15,9 @@ HOST = {
     "accounts": {"root": "/root", "mail": "/var/mail", "www-data": "/var/www", "ours": "/var/www/ours"},
     "groups": ["root", "mail", "sudo"],
     "folders": ["old", "ours"],
+    "somaxconn": 4096,
+    "somaxconn_can_be_set": True,
+    "open_files": 1048576,
     "sites": {"ours.conf": "/var/www/ours/ours_nginx.conf", "blog.conf": None},
 }
 
@@ -92,6 +95,43 @@ def test_a_relative_source_starts_from_the_inventory():
         ({"shared": ["var", "var/uploads"]}, ["shared has 'var/uploads' within 'var'"]),
         ({"hooks": {"before_swich": []}}, ["unknown key 'hooks.before_swich'", "did you mean 'before_switch'?"]),
         ({"hooks": {"build": [" "]}}, ["hooks.build has an empty command"]),
+        ({"static": {"static": "a"}}, ["static has 'static'", "write it like /static"]),
+        ({"static": {"/static/": "a"}}, ["static has '/static/'", "without a slash at its end"]),
+        ({"static": {"/": "a"}}, ["static has '/'", "write it like /static"]),
+        ({"static": {"/../etc": "a"}}, ["static has '/../etc'"]),
+        ({"static": {"/a b;": "a"}}, ["static has '/a b;'"]),
+        ({"static": {1: "a"}}, ["static has '1'"]),
+        ({"static": {"/emperor_pages": "a"}}, ["static has '/emperor_pages', which nginx answers itself"]),
+        ({"static": {"/static": "../a"}}, ["static names '../a' for /static", "a folder of the code", "shop/static"]),
+        ({"static": {"/static": "/srv"}}, ["static names '/srv'", "a folder of the code"]),
+        ({"static": {"/static": "."}}, ["static names '.'", "everybody may read"]),
+        ({"static": {"/static": "a/../.."}}, ["static names 'a/../..'"]),
+        ({"static": {"/static": None}}, ["static names 'None'"]),
+        ({"static": {"/s": "a", "/s/t": "b"}}, ["static has '/s/t' within '/s'", "put the files together"]),
+        (
+            {"static": {"/s": "a"}, "shared": ["a/up"]},
+            ["static names 'a' for /s, and shared 'a/up'", "keep them apart"],
+        ),
+        ({"static": {"/s": "a/b"}, "shared": ["a"]}, ["static names 'a/b' for /s, and shared 'a'"]),
+        ({"static": {"/s": "none"}}, [f"static names 'none' for /s, but there is no folder {DEMOAPP}/none"]),
+        ({"static": {"/s": "hello.py"}}, ["static names 'hello.py' for /s, but there is no folder"]),
+        ({"rate_limit": {"requests": -1}}, ["rate_limit.requests is -1", "from 0, for no limit"]),
+        ({"rate_limit": {"request": 5}}, ["unknown key 'rate_limit.request'", "did you mean 'requests'?"]),
+        ({"rate_limit": {"burst": "lots"}}, ["rate_limit.burst is 'lots'", "a whole number"]),
+        ({"rate_limit": {"burst": 10**9}}, ["rate_limit.burst is 1000000000", "to 100000"]),
+        ({"connection_limit": -1}, ["connection_limit is -1", "from 0, for no limit"]),
+        ({"security_headers": {"X Frame": "a"}}, ["security_headers has 'X Frame'", "like X-Frame-Options"]),
+        (
+            {"security_headers": {"X-A": "a\nSet-Cookie: b"}},
+            ["security_headers.X-A is 'a\\nSet-Cookie: b'", "one line"],
+        ),
+        ({"security_headers": {"X-A": ["a"]}}, ["security_headers.X-A is ['a']", "in quotes"]),
+        ({"security_headers": {"X-A": True}}, ["security_headers.X-A is True", "in quotes"]),
+        ({"security_headers": {"X-A": "1", "x-a": "2"}}, ["security_headers has 'x-a' 2 times", "keep one"]),
+        ({"security_headers": {"Strict-Transport-Security": "max-age=1"}}, ["say tls.hsts"]),
+        ({"security_headers": {"x-request-id": "1"}}, ["security_headers has 'x-request-id'", "remove it"]),
+        ({"security_headers": "DENY"}, ["security_headers is 'DENY'", "a dictionary"]),
+        ({"maintenance": "perhaps"}, ["maintenance is 'perhaps'", "true or false"]),
         ({"state": "gone"}, ["state", "present, absent", "gone"]),
         ({"nginx_template": "own.j2"}, ["nginx_template: there is no file /inventory/own.j2", "inventory's folder"]),
         ({"tls": {"mode": "file"}}, ["tls", "none, self_signed, files, acme", "file"]),
@@ -126,6 +166,39 @@ def test_the_files_of_tls_are_relative_to_the_inventory():
     assert found == []
     assert (ready["tls"]["certificate"], ready["tls"]["key"]) == ("/inventory/tls/shop.pem", "/etc/shop.key")
     assert tls.certificate_names(ready["server_names"]) == ["shop.test", "b.test", "*.b.test"]
+
+
+def test_static_files_that_are_not_shipped_or_lead_out_are_named_with_their_remedy(tmp_path):
+    (tmp_path / "static/empty").mkdir(parents=True)
+    (tmp_path / "hello.py").write_text("app = 1\n")
+    (tmp_path / "static/hello.txt").symlink_to("../hello.py")
+    source = {"path": str(tmp_path)}
+    assert f"no file of {tmp_path}/static/empty is shipped: git ignores them" in mistakes(
+        {"source": source, "static": {"/e": "static/empty"}}
+    )
+    assert f"static: the link {tmp_path}/static/hello.txt leads out of 'static'; replace it by the file" in mistakes(
+        {"source": source, "static": {"/s": "static"}}
+    )
+
+
+def test_static_files_that_a_build_hook_makes_need_not_be_in_the_source():
+    assert mistakes({"static": {"/static": "made"}, "hooks": {"build": ["mkdir made"]}}) == ""
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ({}, {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "SAMEORIGIN"}),
+        ({"x-frame-options": "DENY"}, {"X-Content-Type-Options": "nosniff", "x-frame-options": "DENY"}),
+        ({"X-Frame-Options": ""}, {"X-Content-Type-Options": "nosniff"}),
+        ({"X-Frame-Options": None}, {"X-Content-Type-Options": "nosniff"}),
+        ({"Server": 0}, {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "SAMEORIGIN", "Server": 0}),
+    ],
+)
+def test_security_headers_are_the_defaults_but_for_what_the_app_says_of_them(stated, expected):
+    ready, found = apps.prepare(app(security_headers=stated), Path("/inventory"))
+    assert found == []
+    assert ready["security_headers"] == {**expected, "Referrer-Policy": "strict-origin-when-cross-origin"}
 
 
 def test_an_absent_app_needs_a_name_alone():
@@ -206,6 +279,20 @@ def test_a_missing_python_is_refused():
 def test_a_python_that_is_too_old_is_refused():
     (sentence,) = hosts.refusals(HOST, [{"name": "ours", "python": "/opt/python3.7"}])
     assert "app 'ours': python '/opt/python3.7' is Python 3.7; needed is 3.8 or newer" in sentence
+
+
+def test_a_kernel_that_lets_too_few_wait_is_refused_where_it_cannot_be_set():
+    assert hosts.refusals({**HOST, "somaxconn": 128}, []) == []
+    (sentence,) = hosts.refusals({**HOST, "somaxconn": 128, "somaxconn_can_be_set": False}, [])
+    assert "net.core.somaxconn is 128 on this host and cannot be set from within" in sentence
+    assert "1024 connections wait; set it to 4096 where the host is started" in sentence
+
+
+def test_a_host_whose_services_may_open_too_few_files_is_refused():
+    (sentence,) = hosts.refusals({**HOST, "open_files": 1024}, [])
+    assert (
+        "services of this host may open 1024 files, but an app's Emperor is given 65536; raise fs.nr_open" in sentence
+    )
 
 
 def test_an_unsupported_system_is_refused():

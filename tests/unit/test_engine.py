@@ -12,7 +12,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.emperor.flask.plugins.module_utils import account, engine, site, store, systemd, vassal
+from ansible_collections.emperor.flask.plugins.module_utils import account, engine, site, static, store, systemd, vassal
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.engine import App
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access
@@ -43,9 +43,10 @@ def release(version):
         "hooks": {"build": [], "before_switch": [], "after_switch": []},
         "shared": [],
         "pythonpath": [],
+        "static": {"/static": "static"},
     }
-    code = f"c0de{version}"
-    return store.Release(identity, code, code, "5e5e", {}, "", "[uwsgi]\n", f"server {{}} # {version}\n", manifest)
+    code, conf = f"c0de{version}", f"server {{}} # {version}\n"
+    return store.Release(identity, code, code, "5e5e", {}, "", "[uwsgi]\n", conf, manifest, f"57a7{version}")
 
 
 class Host:
@@ -60,6 +61,7 @@ class Host:
         self.archive = str(root / "code.tar")
         with tarfile.open(self.archive, "w") as tar:
             tar.add(__file__, "shop.py")
+            tar.add(__file__, "static/app.css")
 
     def play(self, version, end="", how=None, secrets="export KEY='one'\n"):
         """Release a version; at the step ``end`` the play is refused and reverts, or dies."""
@@ -92,12 +94,18 @@ class Host:
             if step == end and not (how is Refusal and step == "retire"):
                 raise how(step)
 
+    def reachable(self):
+        """The releases whose static files nginx finds, in its order."""
+        names = [os.path.join(self.layout.static(link), "static/app.css") for link in static.LINKS]
+        return [os.path.realpath(name).split("57a7")[-1][0] for name in names if os.path.exists(name)]
+
     def leftovers(self):
         """What should not be there: more than one vassal or file of secrets, half of a store's entry, what never served."""
         live = vassal.live(self.layout)
         inis, secrets = os.listdir(self.layout.vassals), os.listdir(self.layout.secrets)
         wanted = ([f"{live}.ini"], [str(live.number)]) if live else ([], [])
-        return (inis, secrets) != wanted or any(".partial" in name for name in os.listdir(self.layout.codes))
+        stores = [*os.listdir(self.layout.codes), *os.listdir(self.layout.statics)]
+        return (inis, secrets) != wanted or any(".partial" in name for name in stores)
 
 
 @pytest.fixture(autouse=True)
@@ -136,21 +144,57 @@ PLAYS = st.lists(
 def test_whatever_happened_the_next_release_wins_and_leaves_nothing_over(tmp_path_factory, plays):
     host = Host(tmp_path_factory.mktemp("host"))
     for kind, *arguments in plays:
-        before = vassal.live(host.layout)
+        before, reachable = vassal.live(host.layout), host.reachable()
         host.play(*arguments) if kind == "release" else host.back()
         if kind == "release" and arguments[1] in ("stage", "candidate"):
             assert vassal.live(host.layout) == before, "what served before serves on"
         if kind == "release" and arguments[1:] == ["switch", Refusal]:
             assert vassal.live(host.layout) == before, "the switch is taken back"
+            assert host.reachable()[:1] == reachable[:1] or before is None
         live = vassal.live(host.layout)
         if live:
             assert Path(host.layout.current, "code/shop.py").exists()
             assert live in vassal.governed(host.layout)
+            assert host.reachable()[0] == live.release[-1]
     host.play(9)
     assert vassal.live(host.layout).release == release(9).identity
     assert not host.leftovers()
     assert len(os.listdir(host.layout.releases)) <= KEEP
     assert len(os.listdir(host.layout.codes)) == len(os.listdir(host.layout.releases))
+    assert host.reachable()[0] == "9" and len(host.reachable()) <= 2
+    assert len(set(os.listdir(host.layout.statics)) - set(static.LINKS)) <= KEEP + 1
+
+
+def test_a_switch_leaves_the_static_files_before_it_reachable_and_so_does_a_rollback(tmp_path):
+    host = Host(tmp_path)
+    host.play(1)
+    host.play(2)
+    assert host.reachable() == ["2", "1"]
+    host.play(2, secrets="export KEY='two'\n")
+    assert host.reachable() == ["2", "1"]
+    host.play(3, "switch", Died)
+    assert host.reachable() == ["3", "2", "1"]
+    host.play(3)
+    assert host.reachable() == ["3", "2"]
+    host.back()
+    assert host.reachable() == ["2", "3"]
+    host.play(4, "switch", Refusal)
+    assert host.reachable() == ["2", "3"]
+
+
+def test_an_app_is_closed_and_opened_at_once_and_a_release_can_open_it(tmp_path):
+    host = Host(tmp_path)
+    with pytest.raises(Refusal, match="it is not on this host; deploy it first"):
+        App(Layout("other", str(tmp_path))).close(True)
+    host.play(1)
+    closed = Path(host.layout.home, "maintenance")
+    assert [host.app.close(True), closed.exists(), host.app.close(True)] == [True, True, False]
+    host.play(2)
+    assert closed.exists()
+    live = vassal.live(host.layout)
+    host.app.retire(live, None, KEEP, False, opens=True)
+    assert not closed.exists()
+    assert not host.app.close(False)
 
 
 def test_the_same_release_with_the_same_secrets_is_the_same_activation(tmp_path):

@@ -92,3 +92,14 @@ def test_the_apps_that_certbot_renews_for_are_known_by_their_lineages(tmp_path):
     for name in ("emperor-shop.conf", "emperor-my-shop_2.conf", "mail.example.com.conf", "emperor-shop.conf.bak"):
         (tmp_path / name).touch()
     assert host.lineages(str(tmp_path)) == ["my-shop_2", "shop"]
+
+
+def test_a_services_open_files_are_the_kernels_where_systemd_may_raise_limits_else_its_own(tmp_path):
+    for folder in ("1", "sys/fs"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "sys/fs/nr_open").write_text("1048576\n")
+    (tmp_path / "1/limits").write_text("Max processes  10  20  processes\nMax open files  1024  4096  files\n")
+    (tmp_path / "1/status").write_text("Name:\tsystemd\nCapEff:\t000001ffffffffff\n")
+    assert host.open_files(str(tmp_path)) == 1048576
+    (tmp_path / "1/status").write_text("Name:\tsystemd\nCapEff:\t00000000a82425fb\n")
+    assert host.open_files(str(tmp_path)) == 4096

@@ -54,6 +54,21 @@ def test_code_makes_another_release(tmp_path):
     assert release(source={"path": str(tmp_path)}).identity != first
 
 
+def test_static_files_are_those_of_the_code_under_the_same_urls(tmp_path):
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static/app.css").write_text("body {}")
+    source = {"path": str(tmp_path)}
+    first = release(source=source, static={"/static": "static"})
+    assert (
+        first.request()["static"] == release(source=source, static={"/static": "static"}, env={"A": "1"}).stage.static
+    )
+    assert first.identity != release(source=source).identity
+    assert first.stage.static != release(source=source, static={"/assets": "static"}).stage.static
+    (tmp_path / "hello.py").write_text("app = 1\n")
+    assert first.stage.static != release(source=source, static={"/static": "static"}).stage.static
+    assert release().request()["static"] == ""
+
+
 def test_secrets_are_not_part_of_a_release_but_a_host_with_others_is_not_left_alone():
     plain, secret = release(), release(secrets={"KEY": "s3cret"})
     assert plain.identity == secret.identity
@@ -90,5 +105,5 @@ def test_an_app_is_asked_and_reported_under_the_name_and_scheme_it_is_served_wit
     assert over_tls.manifest["health"]["scheme"] == "https"
     staged = {"shop": {"activation": f"{over_tls.identity}.1"}}
     unseen = {"shop": {"release": None, "activation": None}}
-    (app,) = plans.of_releases(0, [over_tls], unseen, staged)["apps"]
+    (app,) = plans.of_releases(0, [over_tls], unseen, staged, {})["apps"]
     assert plans.report(app, {"began": 0}, "web1").endswith("s, https://shop.test/")

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.emperor.flask.plugins.module_utils import retention, vassal
+from ansible_collections.emperor.flask.plugins.module_utils import retention, static, vassal
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,15 +22,15 @@ def nothing_runs(monkeypatch):
 
 
 def make(root, kinds, live):
-    """An app whose releases were made one after the other; each has code and packages of its own, and all share one more."""
+    """An app whose releases were made one after the other; each has code and static files of its own, and all share their packages."""
     layout = Layout("shop", str(root))
-    for folder in (layout.run, layout.codes, layout.venvs, layout.releases):
+    for folder in (layout.run, layout.codes, layout.venvs, layout.statics, layout.releases):
         Path(folder).mkdir(parents=True)
     for order, (name, kind) in enumerate(zip(IDS, kinds)):
         release = Path(layout.release(name))
         release.mkdir()
-        for store, link in ((layout.codes, "code"), (layout.venvs, "venv")):
-            entry = f"{name}-{link}" if link == "code" else "common"
+        for store, link in ((layout.codes, "code"), (layout.venvs, "venv"), (layout.statics, "static")):
+            entry = "common" if link == "venv" else f"{name}-{link}"
             Path(store, entry).mkdir(exist_ok=True)
             (release / link).symlink_to(f"../../{os.path.basename(store)}/{entry}")
         marks = {"withdrawn": retention.mark_withdrawn, "staged": retention.mark_staged}
@@ -59,6 +59,7 @@ def test_the_live_release_and_the_last_ones_stay_with_what_they_need(tmp_path_fa
     others = [name for name in before if name != IDS[live]]
     assert set(stayed) == {IDS[live], *others[: keep - 1]}
     assert sorted(os.listdir(layout.codes)) == [f"{name}-code" for name in stayed]
+    assert sorted(os.listdir(layout.statics)) == [f"{name}-static" for name in stayed]
     assert os.listdir(layout.venvs) == ["common"]
     retention.prune(layout, keep)
     assert there(layout) == stayed
@@ -83,6 +84,16 @@ def test_a_release_whose_vassal_still_finishes_requests_stays(tmp_path, monkeypa
     assert there(layout) == [IDS[0], IDS[2]]
 
 
+def test_static_files_stay_while_nginx_is_led_to_them(tmp_path):
+    layout = make(tmp_path, ["deployed", "deployed", "deployed"], 2)
+    static.settle(layout, f"{IDS[1]}-static")
+    static.settle(layout, f"{IDS[2]}-static")
+    retention.prune(layout, 1)
+    assert there(layout) == [IDS[2]]
+    assert os.listdir(layout.codes) == [f"{IDS[2]}-code"]
+    assert sorted(os.listdir(layout.statics)) == [f"{IDS[1]}-static", f"{IDS[2]}-static", "current", "previous"]
+
+
 def test_after_a_failure_only_what_never_served_goes(tmp_path):
     layout = make(tmp_path, ["deployed", "deployed", "staged"], 1)
     assert retention.debris(layout)
@@ -94,6 +105,7 @@ def test_after_a_failure_only_what_never_served_goes(tmp_path):
 def test_half_of_an_entry_and_the_socket_of_the_dead_go(tmp_path):
     layout = make(tmp_path, ["deployed"], 0)
     Path(layout.codes, "cafe.partial").mkdir()
+    Path(layout.statics, "cafe.partial").mkdir()
     Path(layout.run, f"{IDS[0]}.7.sock").touch()
     Path(layout.run, "emperor.stats").touch()
     assert retention.debris(layout)

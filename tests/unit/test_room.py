@@ -32,3 +32,13 @@ def test_sizes_are_counted(tmp_path):
     assert room.size(str(tmp_path / "nowhere")) == 0
     assert room.resident([os.getpid()]) > room.MIB
     assert room.resident([2**22 + 1]) == 0
+
+
+def test_a_queue_that_the_kernel_would_not_hold_is_refused_before_uwsgi_refuses_it(tmp_path):
+    (tmp_path / "somaxconn").write_text("1024\n")
+    room.check_queue("listen = 1024\n", str(tmp_path / "somaxconn"))
+    room.check_queue("threads = 2\n", str(tmp_path / "somaxconn"))
+    with pytest.raises(
+        Refusal, match=r"hold 2048 connections \(listen\), but the kernel lets 1024 wait .* or ask for fewer"
+    ):
+        room.check_queue("listen = 1024\nlisten = 2048\n", str(tmp_path / "somaxconn"))

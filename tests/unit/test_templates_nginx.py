@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
+import re
 
 import pytest
+from ansible_collections.emperor.flask.plugins.plugin_utils import hosts
 from nginx_config import (
+    EVERYTHING,
     EXTRA,
     IMAGES,
+    LOOK_ALIKES,
     configuration,
     directives,
     image_with_nginx,
@@ -16,7 +21,7 @@ from nginx_config import (
     run_in_image,
     site,
 )
-from render import render
+from render import ROLES, render
 
 NGINX = tuple(IMAGES)
 SYSTEMS = {
@@ -42,12 +47,15 @@ PROXIES = ["192.0.2.10", "10.0.0.0/8", "2001:db8::/32"]
 
 # The directives in use, and the first version of those that are younger than anything still shipped (nginx's documentation).
 OLD = """
-access_log add_header charset client_max_body_size default_type error_log events geo gzip gzip_types gzip_vary http if include
-keepalive_timeout listen location log_format map pid real_ip_header real_ip_recursive return root sendfile server server_name
-server_names_hash_bucket_size server_names_hash_max_size server_tokens set set_real_ip_from ssl_certificate ssl_certificate_key
-ssl_ciphers ssl_ecdh_curve ssl_prefer_server_ciphers ssl_protocols ssl_session_cache ssl_session_tickets ssl_session_timeout
-tcp_nopush try_files types_hash_max_size user uwsgi_connect_timeout uwsgi_hide_header uwsgi_next_upstream uwsgi_param uwsgi_pass
-uwsgi_read_timeout uwsgi_send_timeout worker_connections worker_processes worker_rlimit_nofile
+access_log add_header allow auth_basic charset client_max_body_size default_type error_log error_page events expires geo gzip gzip_static
+gzip_types gzip_vary http if include internal keepalive_timeout limit_conn limit_conn_log_level limit_conn_status
+limit_conn_zone limit_req limit_req_log_level limit_req_status limit_req_zone listen location log_format map pid
+real_ip_header real_ip_recursive return root sendfile server server_name server_names_hash_bucket_size
+server_names_hash_max_size server_tokens set set_real_ip_from ssl_certificate ssl_certificate_key ssl_ciphers ssl_ecdh_curve
+ssl_prefer_server_ciphers ssl_protocols ssl_session_cache ssl_session_tickets ssl_session_timeout tcp_nopush try_files
+types_hash_max_size user uwsgi_connect_timeout uwsgi_hide_header uwsgi_next_upstream uwsgi_param uwsgi_pass
+uwsgi_read_timeout uwsgi_send_timeout variables_hash_bucket_size variables_hash_max_size worker_connections worker_processes
+worker_rlimit_nofile
 """
 SINCE = dict.fromkeys(OLD.split(), "0") | {
     "absolute_redirect": "1.11.8",
@@ -122,6 +130,20 @@ def test_sites_listen_on_ipv6_where_the_host_has_it_and_leave_socket_options_to_
     assert min(files, key=lambda path: ("/conf.d/" not in path, path)).endswith("/000_front.conf")
 
 
+def test_queues_and_descriptors_fit_together():
+    """What nginx, the apps and the kernel are given, and what is refused where a host has less."""
+    default = configuration(HOST)["/etc/nginx/conf.d/00_default.conf"]
+    assert {int(number) for number in re.findall(r"backlog=(\d+)", default)} == {hosts.QUEUE}
+    assert f"listen = {hosts.QUEUE}\n" in (ROLES / "flask_app/templates/uwsgi.ini.j2").read_text()
+    assert f"LimitNOFILE={hosts.OPEN_FILES}\n" in render("uwsgi_emperor", "uwsgi-emperor@.service.j2")
+    assert int(re.search(r"somaxconn = (\d+)", render("nginx", "sysctl.conf.j2"))[1]) >= hosts.QUEUE
+    most, connections = (
+        int(re.search(rf"{name} (\d+);", _nginx_conf("1.18"))[1])
+        for name in ("worker_rlimit_nofile", "worker_connections")
+    )
+    assert hosts.QUEUE <= connections <= most / 2 <= hosts.OPEN_FILES
+
+
 def test_the_site_of_an_app():
     assert site(HOST, harakiri=20, client_max_body_size="1g", nginx_extra=EXTRA) == SITE
 
@@ -130,6 +152,107 @@ def test_the_site_of_an_app_without_names_and_extras():
     text = site(HOST, server_names=[])
     assert "    server_name _;\n" in text
     assert "nginx_extra" not in text
+
+
+def test_limits_stand_before_the_app_alone_and_only_where_they_are_asked_for():
+    limited = site(HOST, rate_limit={"requests": 10, "burst": 0}, connection_limit=3, static={"/static": "s"})
+    assert "limit_req_zone $binary_remote_addr zone=emperor_requests_shop:4m rate=10r/s;\n" in limited
+    app = limited[limited.index("    location / {") : limited.index("    location ^~ /static/")]
+    assert "        limit_req zone=emperor_requests_shop;\n        limit_req_status 429;\n" in app
+    assert "        limit_conn emperor_connections_shop 3;\n        limit_conn_status 429;\n" in app
+    assert limited.count("limit_req ") == limited.count("limit_conn ") == 1
+    bursting = site(HOST, rate_limit={"requests": 10, "burst": 20})
+    assert "limit_req zone=emperor_requests_shop burst=20 nodelay;\n" in bursting
+    assert "limit_" not in site(HOST)
+
+
+def test_a_headers_value_is_said_as_it_was_written():
+    text = site(HOST, security_headers={"X-Odd": 'a "quoted" \\ back', "X-XSS-Protection": 0})
+    assert r'"" "a \"quoted\" \\ back";' in text
+    assert '"" "0";' in text
+    assert "add_header X-XSS-Protection $emperor_header2_shop always;" in text
+    assert "X-Frame-Options" not in text
+
+
+def test_no_two_apps_share_a_variable_or_a_zone():
+    files = configuration(HOST)
+    for pattern in (r"^map \S+ (\$emperor_header\S+)", r"zone=(\S+):4m"):
+        found = [name for text in files.values() for name in re.findall(pattern, text, re.MULTILINE)]
+        assert len(found) == len(set(found)) > len(LOOK_ALIKES)
+
+
+def test_a_template_of_the_users_can_replace_or_extend_each_part(tmp_path):
+    (tmp_path / "site.conf.j2").write_text(
+        '{% extends "nginx.conf.j2" %}{% block pages %}{{ super() }}    # also\n{% endblock %}{% block static %}# none\n{% endblock %}'
+    )
+    own = site(HOST, template=str(tmp_path / "site.conf.j2"), **EVERYTHING)
+    assert "    # also\n" in own and "location ^~ /static/" not in own
+    assert "add_header X-Frame-Options $emperor_header1_shop always;" in own
+
+
+def test_pages_stand_alone_and_say_what_happened():
+    pages = {name: render("nginx", f"{name}.html.j2") for name in ("502", "503", "504", "maintenance")}
+    for text in pages.values():
+        (title,) = re.findall(r"<title>(.+)</title>", text)
+        assert f"<h1>{title}</h1>" in text
+        assert not re.search(r"src=|href=|url\(|<script", text)
+    assert len({re.search("<p>(.*)</p>", text)[1] for text in pages.values()}) == len(pages)
+    assert "maintenance" in pages["maintenance"]
+
+
+def test_each_page_that_a_site_names_is_installed():
+    tasks = (ROLES / "nginx/tasks/main.yml").read_text()
+    named = {
+        *re.findall(r"/emperor_pages/(\w+)\.html", site(HOST)),
+        *re.findall(r"set \$emperor_503 (\w+);", site(HOST)),
+    }
+    assert named == {"502", "503", "504", "maintenance"}
+    for name in named:
+        assert f"template: {name}.html.j2, path: /usr/local/share/emperor-flask/emperor_pages/{name}.html" in tasks
+
+
+def test_every_line_of_the_log_is_json_with_app_and_release():
+    """Whatever a client sends: nginx escapes texts, and numbers are numbers or null."""
+    (text,) = re.findall(r"log_format emperor escape=json\n(.*?);\n", _nginx_conf("1.18"), re.DOTALL)
+    line = "".join(re.findall(r"'(.*)'", text))
+    numbers = {
+        "$emperor_status": "200",
+        "$body_bytes_sent": "12",
+        "$request_time": "0.003",
+        "$emperor_upstream_time": "null",
+    }
+    for variable, number in numbers.items():
+        line = line.replace(f":{variable},", f":{number},")
+    entry = json.loads(re.sub(r"\$\w+", "text", line))
+    assert {key for key, value in entry.items() if value != "text"} == {
+        "status",
+        "bytes",
+        "time_taken",
+        "upstream_time",
+    }
+    assert {"time", "request_id", "app", "release", "client", "method", "host", "uri"} < entry.keys()
+
+
+def test_static_files_are_looked_for_in_the_next_the_live_and_the_previous_release():
+    text = site(HOST, static={"/static": "shop/static"})
+    assert STATIC in text
+    assert "location ^~ /static/" not in site(HOST)
+
+
+@pytest.mark.parametrize(
+    ("name", "has_digest"),
+    [
+        ("app.5d41402abc4b2a76b9719d911017c592.css", True),
+        ("app-3f2a9c1b.js", True),
+        ("app.css", False),
+        ("report-20240101.pdf", False),
+        ("effaced-defaced.txt", False),
+        ("3f2a9c1b/app.css", False),
+    ],
+)
+def test_only_a_name_with_a_digest_is_kept_without_asking(name, has_digest):
+    (pattern,) = re.findall(r'"~(.*)" 1y;', _nginx_conf("1.18"))
+    assert bool(re.search(pattern, f"/current/static/{name}")) == has_digest
 
 
 def test_the_default_server_greets_only_if_asked_to():
@@ -174,7 +297,9 @@ def test_nobody_is_trusted_unless_named():
 
 
 def test_the_site_of_an_app_over_tls():
-    assert site(HOST, tls={"mode": "files", "hsts": 300}, canonical_host="shop.test").startswith(TLS_SITE)
+    assert site(HOST, tls={"mode": "files", "hsts": 300}, canonical_host="shop.test", security_headers={}).startswith(
+        TLS_SITE
+    )
 
 
 def test_a_site_redirects_where_it_is_asked_to():
@@ -236,8 +361,22 @@ server {
     charset utf-8;
 """
 
+STATIC = """
+    location ^~ /static/ {
+        # Those of the release before, too: pages that browsers still show ask for them.
+        root /var/www/shop/static;
+        try_files /next$uri /current$uri /previous$uri =404;
+        gzip_static on;
+        expires $emperor_static_expires;
+    }
+"""
 SITE = """\
 # Managed by emperor.flask: the site of the app shop; changes made here are lost.
+
+map $upstream_http_x_frame_options $emperor_header1_shop {
+    "" "SAMEORIGIN";
+    default "";
+}
 
 server {
     listen 80;
@@ -246,6 +385,37 @@ server {
 
     charset utf-8;
     client_max_body_size 1g;
+
+    set $emperor_app shop;
+
+    # While this file is there, nobody but a certificate authority gets to the app.
+    set $emperor_gate /var/www/shop/maintenance;
+    set $emperor_503 503;
+    if ($uri ~ "^/(emperor_pages|\\.well-known/acme-challenge)/") {
+        set $emperor_gate "";
+    }
+    if (-f $emperor_gate) {
+        set $emperor_503 maintenance;
+        return 503;
+    }
+
+    # For every answer. The app's own security headers count in the place of these.
+    add_header X-Request-ID $emperor_request_id always;
+    add_header Retry-After $emperor_retry_after always;
+    add_header X-Frame-Options $emperor_header1_shop always;
+    uwsgi_hide_header X-Request-ID;
+    # It is for the log.
+    uwsgi_hide_header X-Emperor-Release;
+
+    # What nginx says where the app says nothing; what the app itself says passes, whatever its status.
+    error_page 502 /emperor_pages/502.html;
+    error_page 503 /emperor_pages/$emperor_503.html;
+    error_page 504 /emperor_pages/504.html;
+
+    location ^~ /emperor_pages/ {
+        internal;
+        root /usr/local/share/emperor-flask;
+    }
 
     # They hold for every location that has no uwsgi_param of its own.
     include /etc/nginx/emperor_uwsgi_params;

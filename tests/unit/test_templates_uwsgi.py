@@ -55,6 +55,20 @@ def test_raw_options_come_last_and_a_list_repeats_them():
     assert list(vassal(vassal_extra=extra))[-3:] == list(extra)
 
 
+def test_a_request_has_its_harakiri_wherever_it_waits():
+    """nginx waits longer than uWSGI, so that the log says which request it was; a vassal that is to go waits for what it has begun."""
+    options = vassal(harakiri=90)
+    assert [
+        int(options[name][0]) for name in ("harakiri", "socket-timeout", "worker-reload-mercy", "reload-mercy")
+    ] == [90, 90, 95, 100]
+
+
+def test_nginx_learns_the_release_and_the_log_the_request():
+    options = vassal()
+    assert options["add-header"] == ["X-Emperor-Release: %n"]
+    assert "%(var.HTTP_X_REQUEST_ID)" in options["log-format"][0]
+
+
 @pytest.mark.parametrize("template", sorted(path.name for path in (ROLES / "uwsgi_emperor/templates").iterdir()))
 def test_every_file_says_who_manages_it(template):
     text = render("uwsgi_emperor", template)
