@@ -47,7 +47,7 @@ HOST = HOSTS["Debian 13 with IPv6"]
 OLD = """
 access_log add_header charset client_max_body_size default_type error_log error_page events expires gzip gzip_static gzip_types
 gzip_vary http if include internal keepalive_timeout limit_conn limit_conn_log_level limit_conn_status limit_conn_zone limit_req
-limit_req_log_level limit_req_status limit_req_zone listen location log_format map pid return root sendfile server server_name
+limit_req_log_level limit_req_status limit_req_zone listen location log_format map open_file_cache open_file_cache_valid pid return root sendfile server server_name
 server_names_hash_bucket_size server_names_hash_max_size server_tokens set tcp_nopush try_files types_hash_max_size user
 uwsgi_connect_timeout uwsgi_hide_header uwsgi_next_upstream uwsgi_param uwsgi_pass uwsgi_read_timeout uwsgi_send_timeout worker_connections worker_processes
 variables_hash_bucket_size variables_hash_max_size worker_rlimit_nofile
@@ -262,6 +262,9 @@ STATIC = """
         # Those of the release before, too: pages that browsers still show ask for them.
         root /var/www/shop/static;
         try_files /next$uri /current$uri /previous$uri =404;
+        # They are kept open, and looked at every second.
+        open_file_cache max=200 inactive=20s;
+        open_file_cache_valid 1s;
         gzip_static on;
         expires $emperor_static_expires;
     }
