@@ -47,10 +47,11 @@ HOST = HOSTS["Debian 13 with IPv6"]
 OLD = """
 access_log add_header charset client_max_body_size default_type error_log error_page events expires gzip gzip_static gzip_types
 gzip_vary http if include internal keepalive_timeout limit_conn limit_conn_log_level limit_conn_status limit_conn_zone limit_req
-limit_req_log_level limit_req_status limit_req_zone listen location log_format map open_file_cache open_file_cache_valid pid return root sendfile server server_name
-server_names_hash_bucket_size server_names_hash_max_size server_tokens set tcp_nopush try_files types_hash_max_size user
-uwsgi_connect_timeout uwsgi_hide_header uwsgi_next_upstream uwsgi_param uwsgi_pass uwsgi_read_timeout uwsgi_send_timeout worker_connections worker_processes
-variables_hash_bucket_size variables_hash_max_size worker_rlimit_nofile
+limit_req_log_level limit_req_status limit_req_zone listen location log_format map open_file_cache open_file_cache_valid pid
+return root sendfile server server_name server_names_hash_bucket_size server_names_hash_max_size server_tokens set tcp_nopush
+try_files types_hash_max_size user uwsgi_connect_timeout uwsgi_hide_header uwsgi_next_upstream uwsgi_param uwsgi_pass
+uwsgi_read_timeout uwsgi_send_timeout variables_hash_bucket_size variables_hash_max_size worker_connections worker_processes
+worker_rlimit_nofile
 """
 SINCE = dict.fromkeys(OLD.split(), "0") | {"absolute_redirect": "1.11.8", "keepalive_min_timeout": "1.27.4"}
 
