@@ -16,7 +16,7 @@ import yaml
 CHECKOUT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 INVENTORY = os.environ["MOLECULE_INVENTORY_FILE"]
 FOLDER = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
-VARIABLES = yaml.safe_load(Path(INVENTORY).read_text())["all"]["children"]["flask_servers"]["vars"]
+VARIABLES = yaml.safe_load((Path(INVENTORY).parent / "group_vars/flask_servers").read_text())
 HOSTS = ("emperor-door-1", "emperor-door-2")
 AUTHORITY = "emperor-door-authority"
 PROXY = ("--interface", "127.0.0.2")  # the address in nginx_trusted_proxies

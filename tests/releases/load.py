@@ -1,4 +1,4 @@
-"""Keep an app busy through its host's nginx and count what goes wrong. Runs on the host; ends at SIGTERM and prints JSON.
+"""Keep an app busy through its host's nginx and count what goes wrong: load.py NAME [https]. Runs on the host; ends at SIGTERM and prints JSON.
 
 200 requests a second over 12 kept-alive connections, and 4 clients that always have a request of 3 seconds in flight. A right
 answer has status 200 and begins with "shop ". An idle kept-alive connection that the server closes is counted apart: nothing was
@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -18,11 +19,23 @@ import time
 RATE, CONNECTIONS, SLOW = 200, 12, 4
 SECONDS = 3  # that /slow takes
 NAME = sys.argv[1]
+TLS = sys.argv[2:] == ["https"]
+ANY = ssl._create_unverified_context()  # a stand-in serves until a certificate is there
 
 lock = threading.Lock()
 over = threading.Event()
 counted = {"requests": 0, "slow": 0, "closed_idle": 0, "failed": [], "versions": {}}
 answers = [time.monotonic()]  # when quick requests were answered rightly, after the time of the beginning
+
+
+class Connection(http.client.HTTPConnection):
+    """To the host itself, over TLS with whatever certificate it has. Where an answer ends one, http.client begins the next like this."""
+
+    def connect(self):
+        super().connect()
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if TLS:
+            self.sock = ANY.wrap_socket(self.sock, server_hostname=NAME)
 
 
 class Client:
@@ -50,9 +63,8 @@ class Client:
 
     def _once(self):
         if self.connection is None:
-            self.connection = http.client.HTTPConnection("127.0.0.1", 80, timeout=20)
+            self.connection = Connection("127.0.0.1", 443 if TLS else 80, timeout=20)
             self.connection.connect()
-            self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connection.request("GET", self.path, headers={"Host": NAME})
         answer = self.connection.getresponse()
         body = answer.read().decode(errors="replace")

@@ -1,0 +1,139 @@
+"""What nginx does by itself: static files, compression, limits, pages, maintenance, the log."""
+
+import contextlib
+import json
+import re
+import shutil
+
+import pytest
+from conftest import CHECKOUT, HOSTS, apps, ask, deploy, each_host, on, play, several
+
+GALLERY = "https://gallery.test"
+APART = ("--interface", "127.0.0.9")  # an address whose requests no other test's limit counts
+
+
+@each_host
+def test_static_files_are_nginxs_and_fresh(host):
+    answer = ask(host, f"{GALLERY}/static/style.css")
+    assert answer.status == 200 and "#scheme" in answer.body
+    assert answer.headers["content-type"].startswith("text/css")
+    assert "no-cache" in answer.headers["cache-control"]
+    assert (
+        ask(host, f"{GALLERY}/static/style.css", "--header", f"If-None-Match: {answer.headers['etag']}").status == 304
+    )
+    assert ask(host, f"{GALLERY}/static/nothing.css").status == 404
+
+
+@each_host
+def test_a_precompressed_file_is_sent_as_it_is_and_text_is_compressed(host):
+    compressed = ["--header", "Accept-Encoding: gzip", "--output", "/dev/null"]
+    ready = ask(host, f"{GALLERY}/static/style.css", *compressed).headers
+    size = on(host, "stat --format %s /var/www/gallery/static/current/static/style.css.gz").strip()
+    assert (ready["content-encoding"], ready["content-length"]) == ("gzip", size)
+    made = ask(host, f"{GALLERY}/words", *compressed).headers
+    assert made["content-encoding"] == "gzip" and "Accept-Encoding" in made["vary"]
+    assert "content-encoding" not in ask(host, f"{GALLERY}/words").headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../gallery.py",
+        "/static/..%2fgallery.py",
+        "/static/%2e%2e/gallery.py",
+        "/static/deep/../../private/secret.txt",
+        "/static/....//private/secret.txt",
+        "/static//../private/secret.txt",
+        "/static..%2f/private/secret.txt",
+        "/static%00/../private/secret.txt",
+        "/static/current/static/style.css",
+        "/private/secret.txt",
+    ],
+)
+def test_nothing_outside_of_static_is_served(path):
+    answer = ask(HOSTS[0], GALLERY + path)
+    assert answer.status in (400, 404), answer
+    assert "NOT-FOR-THE-PUBLIC" not in answer.body
+
+
+@each_host
+def test_a_body_that_is_too_large_is_refused(host):
+    assert ask(host, "https://echo.test/", *APART, "--data", "x" * 9000).status == 200
+    assert ask(host, "https://echo.test/", *APART, "--data", "x" * 11000).status == 413
+
+
+@each_host
+def test_more_requests_than_allowed_are_refused_for_that_address_alone(host):
+    statuses = several(host, "http://echo.test/", 60, "--resolve", "echo.test:80:127.0.0.1", "--interface", "127.0.0.8")
+    assert set(statuses) == {200, 429}
+    assert statuses.count(200) >= 4  # the burst, but for the limit of connections
+    answer = ask(host, "http://echo.test/", *APART)
+    assert answer.status == 200
+
+
+@each_host
+def test_more_connections_than_allowed_are_refused(host):
+    options = ["--resolve", "echo.test:80:127.0.0.1", "--interface", "127.0.0.7"]
+    statuses = several(host, "http://echo.test/sleep/1", 8, *options)
+    assert sorted(statuses) == [200] * 4 + [429] * 4
+
+
+@each_host
+def test_pages_of_our_own_for_502_and_504_and_the_apps_own_pass(host):
+    assert ask(host, f"{GALLERY}/status/503").body == "the gallery's own page"
+    late = ask(host, f"{GALLERY}/sleep/5")
+    assert late.status in (502, 504) and "<h1>" in late.body, late
+    on(host, "systemctl stop uwsgi-emperor@gallery")
+    try:
+        gone = ask(host, f"{GALLERY}/")
+        assert gone.status == 502 and "<h1>" in gone.body
+    finally:
+        on(host, "systemctl start uwsgi-emperor@gallery")
+    for _ in range(50):
+        if ask(host, f"{GALLERY}/").status == 200:
+            return
+    pytest.fail("gallery does not come back")
+
+
+@contextlib.contextmanager
+def maintenance(app):
+    """Closed while the block runs."""
+    assert play("maintenance", "-e", f"app={app}", "-e", "state=on").status == 0
+    try:
+        yield
+    finally:
+        assert play("maintenance", "-e", f"app={app}", "-e", "state=off").status == 0
+
+
+def test_an_app_is_closed_for_maintenance_and_opened():
+    with maintenance("shop"):
+        for host in HOSTS:
+            answer = ask(host, f"https://shop.{host}.test/")
+            assert (answer.status, answer.headers["retry-after"]) == (503, "60"), answer
+            assert "maintenance" in answer.body
+            assert ask(host, GALLERY).status == 200
+    for host in HOSTS:
+        assert ask(host, f"https://shop.{host}.test/").body == "shop 1"
+
+
+@each_host
+def test_each_line_of_the_log_is_json_that_names_app_and_release(host):
+    number = ask(host, f"https://shop.{host}.test/").headers["x-request-id"]
+    lines = [json.loads(line) for line in on(host, "cat /var/log/nginx/access.log").splitlines()]
+    (line,) = [line for line in lines if line["request_id"] == number]
+    live = on(host, "readlink /var/www/shop/current").strip().removeprefix("releases/")
+    assert (line["app"], line["release"], line["status"], line["method"]) == ("shop", live, 200, "GET")
+    assert line["upstream_time"] >= 0 and line["time_taken"] >= 0 and line["bytes"] == len("shop 1")
+    assert re.match(r"\d{4}-\d\d-\d\dT", line["time"])
+
+
+def test_old_and_new_static_files_are_both_there_after_a_release(tmp_path):
+    host = HOSTS[0]
+    new = tmp_path / "gallery"
+    shutil.copytree(CHECKOUT / "tests/fixtures/gallery", new)
+    (new / "static/style.css").rename(new / "static/style2.css")
+    changes = {"source": {"path": str(new)}, "hooks": {"build": []}}
+    deploy(hosts=HOSTS[:1], flask_apps=apps(gallery=changes))
+    assert [ask(host, f"{GALLERY}/static/{name}.css").status for name in ("style", "style2")] == [200, 200]
+    deploy(hosts=HOSTS[:1])
+    assert ask(host, f"{GALLERY}/static/style.css").status == 200
