@@ -2,7 +2,7 @@
 # Every Molecule scenario, in two lanes at once, because much of a scenario is waiting. What a lane prints is shown when it has ended.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-lanes=("default one_build walls" "releases nginx_org")
+lanes=("default one_build walls" "releases nginx_org front_door")
 
 run() {
     for scenario in $1; do
@@ -12,7 +12,7 @@ run() {
 }
 
 # Before the lanes, so that they do not build the same images at once.
-scripts/test-hosts.sh debian-12 debian-13 debian-13-as-ubuntu-24.04 debian-testing nginx-org
+scripts/test-hosts.sh debian-12 debian-13 debian-13-as-ubuntu-24.04 debian-testing nginx-org front-door
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 for lane in "${!lanes[@]}"; do

@@ -185,9 +185,10 @@ def nothing_lost(hosts=HOSTS):
 
 @pytest.fixture(scope="session")
 def authority():
-    """A file on each host with the root that the authority signs with."""
+    """A file on each host, and in FOLDER, with the root that the authority signs with."""
     root = on(AUTHORITY, "curl --silent --insecure https://localhost:15000/roots/0")
     path = "/root/authority.crt"
+    (FOLDER / "authority.crt").write_text(root)
     for host in (*HOSTS, AUTHORITY):
         subprocess.run(
             ["docker", "exec", "-i", host, "sh", "-c", f"cat >{path}"],
