@@ -37,8 +37,6 @@ class ActionModule(ActionBase):
                 "root": {"type": "path", "default": "/opt/uwsgi"},
                 "cache": {"type": "path"},
                 "build_packages": {"type": "list", "elements": "str", "default": []},
-                "cache_valid_time": {"type": "int", "default": 3600},
-                "lock_timeout": {"type": "int", "default": 300},
             }
         )
         seen = self._step("look")
@@ -83,45 +81,36 @@ class ActionModule(ActionBase):
             return None
 
     def _build(self, tree: Result, place: Slot) -> None:
-        self._apt(self._arguments["build_packages"])
         folder = self._make_tmp_path()
         try:
-            built = self._step("build", python=tree["python"], checksum=self._arguments["checksum"], folder=folder)
+            built = self._step(
+                "build",
+                python=tree["python"],
+                checksum=self._arguments["checksum"],
+                folder=folder,
+                packages=self._arguments["build_packages"],
+            )
             wheel = Wheel(os.path.basename(built["wheel"]), built["sha256"], built["packages"], self._host)
             remote = self._connection._shell.join_path(folder, wheel.file)
             place.keep(wheel, lambda local: self._connection.fetch_file(remote, local))
         finally:
             self._remove_tmp_path(folder)
-        # They are there, as dependencies; named, they stay when somebody removes the compiler and what came with it.
-        self._apt(wheel.packages)
 
     def _install(self, tree: Result, place: Slot, wheel: Wheel) -> None:
-        self._apt(wheel.packages)
         folder = self._make_tmp_path()
         try:
             remote = self._connection._shell.join_path(folder, wheel.file)
             self._transfer_file(str(place.path(wheel)), remote)
-            self._step("install", python=tree["python"], wheel=remote, sha256=wheel.sha256)
+            self._step("install", python=tree["python"], wheel=remote, sha256=wheel.sha256, packages=wheel.packages)
         finally:
             self._remove_tmp_path(folder)
 
-    def _apt(self, packages: list[str]) -> None:
-        if not packages:
-            return
-        arguments = {key: self._arguments[key] for key in ("cache_valid_time", "lock_timeout")}
-        self._execute(
-            "ansible.builtin.apt", {**arguments, "name": packages, "install_recommends": False, "update_cache": True}
-        )
-
     def _step(self, step: str, **more: Any) -> Result:
-        shared = {key: self._arguments[key] for key in ("version", "pythons", "root")}
-        return self._execute(MODULE, {"step": step, **shared, **more})
-
-    def _execute(self, module: str, arguments: Result) -> Result:
-        """Run a module; its failure is the task's."""
-        result = self._execute_module(module, module_args=arguments, task_vars=self._vars)
+        """Run the module; its failure is the task's."""
+        arguments = {"step": step, **{key: self._arguments[key] for key in ("version", "pythons", "root")}, **more}
+        result = self._execute_module(MODULE, module_args=arguments, task_vars=self._vars)
         if result.get("failed"):
-            raise AnsibleActionFail(result.get("msg", f"{module} failed"), result=result)
+            raise AnsibleActionFail(result.get("msg", f"{MODULE} failed"), result=result)
         return result
 
     def _cache(self) -> Path:

@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Iterator
 
-from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, run
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access, keep, put_back, remove, replace_file
 
 LISTS = "/var/lib/apt/lists"
@@ -39,6 +39,28 @@ def apt_get(*arguments: str) -> str:
             if not LOCKED.search(error.output) or time.monotonic() > deadline:
                 raise
             time.sleep(2)
+
+
+def have(packages: list[str]) -> None:
+    """Install those of these packages that are missing, without what they only recommend; raise Refusal with apt's reason."""
+    missing = [package for package in packages if installed(package) is None]
+    if not missing:
+        return
+    install = ["install", "--no-install-recommends", *missing]
+    try:
+        try:
+            apt_get(*install)
+        except CommandFailed:  # the lists may be old, or not there yet
+            apt_get("update")
+            apt_get(*install)
+    except CommandFailed as error:
+        raise Refusal(f"apt cannot install {', '.join(missing)}: {tail(error.output)}") from error
+
+
+def retain(packages: list[str]) -> None:
+    """Let packages stay when somebody removes what they came with as dependencies."""
+    if packages:
+        run(["apt-mark", "manual", *packages])
 
 
 def only(source: str) -> list[str]:

@@ -176,6 +176,7 @@ class App:
             return
         try:
             vassal.start(layout, activation, manifest["uwsgi"])
+            systemd.wake(layout.unit)
             vassal.wait_until_healthy(layout, activation, self._health(manifest))
         except BaseException:
             vassal.retire(layout, activation)

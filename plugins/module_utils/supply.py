@@ -64,11 +64,15 @@ class Supply(Transaction):
 
     def _download(self) -> None:
         options = apt.only(self.sources) if self.sources else []
-        if not apt.lists_are_fresh() or not (self.sources or apt.offered("nginx")):
+        if not apt.lists_are_fresh():
             self._update_distribution()
         if self.sources:
             self._update_repository(options)
-        self.target = self._choose(apt.offered("nginx", *options))
+        offered = apt.offered("nginx", *options)
+        if not offered and not self.sources:  # the lists were emptied
+            self._update_distribution()
+            offered = apt.offered("nginx")
+        self.target = self._choose(offered)
         if self.target:
             try:
                 apt.apt_get("install", "--download-only", "--allow-downgrades", f"nginx={self.target}")

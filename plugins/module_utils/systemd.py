@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, succeeds, tail
 
 
@@ -42,6 +46,14 @@ def try_reload(unit: str) -> None:
 def try_restart(unit: str) -> None:
     """Restart a unit, or all that match a pattern; only running ones."""
     succeeds(["systemctl", "try-restart", unit])
+
+
+def wake(unit: str) -> None:
+    """Let a running Emperor look into its folder at once, not after emperor-freq seconds: SIGWINCH does that (uWSGI, core/emperor.c: emperor_wakeup)."""
+    pid = int(run(["systemctl", "show", "--property", "MainPID", "--value", unit]))
+    if pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGWINCH)
 
 
 def daemon_reload() -> None:

@@ -44,14 +44,6 @@ options:
     type: list
     elements: str
     default: []
-  cache_valid_time:
-    description: Seconds for which the package lists count as fresh.
-    type: int
-    default: 3600
-  lock_timeout:
-    description: Seconds to wait while another program holds apt's or dpkg's lock.
-    type: int
-    default: 300
 attributes:
   check_mode: {support: full, description: Tells which trees are missing and makes none.}
   diff_mode: {support: none, description: The result names what was built and what was shipped.}
@@ -74,7 +66,7 @@ shipped: {description: Trees whose wheel came from the controller., type: list, 
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils import uwsgi_build
+from ansible_collections.emperor.flask.plugins.module_utils import apt, uwsgi_build
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 
 
@@ -92,6 +84,7 @@ def main() -> None:
             "folder": {"type": "path"},
             "wheel": {"type": "path"},
             "sha256": {},
+            "packages": {"type": "list", "elements": "str", "default": []},  # to build with, or to run with
         },
         required_if=[
             ("step", "build", ["python", "checksum", "folder"]),
@@ -108,8 +101,11 @@ def main() -> None:
         with uwsgi_build.changing(builds):
             for build in builds:
                 if build.python == params["python"] and step == "build":
+                    apt.have(params["packages"])
                     result = build.build(params["checksum"], params["folder"])
+                    apt.retain(result["packages"])  # they came with the compiler
                 elif build.python == params["python"] and step == "install":
+                    apt.have(params["packages"])
                     build.install(params["wheel"], params["sha256"])
     except Refusal as refusal:
         module.fail_json(msg=str(refusal))

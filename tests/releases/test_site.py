@@ -2,10 +2,14 @@
 
 import re
 
-from conftest import CHECKOUT, HOSTS, nothing_lost, on
+from conftest import CHECKOUT, HOSTS, live, nothing_lost, on, settled
 
 UNIT = CHECKOUT / "roles/uwsgi_emperor/templates/uwsgi-emperor@.service.j2"
 EMPEROR = CHECKOUT / "roles/uwsgi_emperor/templates/emperor.ini.j2"
+OTHER_UWSGI = {
+    "uwsgi_emperor_version": "2.0.30",
+    "uwsgi_emperor_checksum": "c12aa652124f062ac216077da59f6d247bd7ef938234445881552e58afb1eb5f",
+}
 
 
 def test_an_unchanged_site_changes_nothing(shop):
@@ -34,3 +38,24 @@ def test_a_plan_says_that_a_changed_unit_restarts_the_apps(shop, tmp_path):
     run = shop.play("site", "--check", uwsgi_emperor_unit_template=ours)
     assert run.status == 0, run.output
     assert re.search(r"uwsgi-emperor@\*\.service restart.*requests fail while their apps start", run.output), run.output
+
+
+def serving(host):
+    """The uWSGI that answers the app's requests."""
+    return on(host, "readlink /proc/$(pgrep --full '^shop@.*master')/exe")
+
+
+def test_a_new_version_of_uwsgi_is_a_release_and_loses_nothing(shop):
+    host, before = HOSTS[0], live(HOSTS[0])
+    with nothing_lost() as counted:
+        run = shop.play("site", **OTHER_UWSGI)
+        assert run.status == 0, run.output
+    assert counted[0].closed_idle == 0
+    assert live(host) != before
+    settled(host)
+    assert "/opt/uwsgi/2.0.30-python" in serving(host)
+    with nothing_lost():
+        assert shop.play("site").status == 0
+    assert live(host) == before
+    settled(host)
+    assert "/opt/uwsgi/2.0.31-python" in serving(host)

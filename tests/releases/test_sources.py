@@ -20,8 +20,8 @@ NAME = "sources"
 HOME = f"/var/www/{NAME}"
 
 
-def play(tmp_path, **app):
-    """Release the app; return exit status, output and the numbers of changes."""
+def play(tmp_path, *extra, **app):
+    """Release the app, with extra variables; return exit status, output and the numbers of changes."""
     variables = tmp_path / "variables.json"
     variables.write_text(json.dumps({"flask_apps": [{"name": NAME, "server_names": ["sources.test"], **app}]}))
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "COLUMNS": "1000"}
@@ -34,14 +34,15 @@ def play(tmp_path, **app):
         "emperor-releases-1",
         "-e",
         f"@{variables}",
+        *(part for variable in extra for part in ("-e", variable)),
     ]
     done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr, re.findall(r"changed=(\d+)", done.stdout)
 
 
-def release(tmp_path, **app):
+def release(tmp_path, *extra, **app):
     """Release the app; return the output."""
-    status, output, changed = play(tmp_path, **app)
+    status, output, changed = play(tmp_path, *extra, **app)
     assert status == 0 and changed != ["0"], output
     return output
 
@@ -99,7 +100,8 @@ def test_a_branch_a_tag_and_a_commit_of_a_repository(host, tmp_path, repository)
     assert f"app '{NAME}': git {repository}, version main, commit {git(repository, 'rev-parse', 'main')}" in output
     assert "packages: requirements.txt" in output
     assert answer(host) == "Hello git!"
-    release(tmp_path, source={"git": str(repository), "version": "v1.0"}, **app)
+    # A version that is typed goes before the inventory's.
+    release(tmp_path, f"app={NAME}", "version=v1.0", source={"git": str(repository), "version": "main"}, **app)
     assert answer(host) == "Hello tag!"
     tagged = git(repository, "rev-parse", "v1.0")
     assert origin(host)["source"] == {"git": str(repository), "version": "v1.0", "commit": tagged}

@@ -119,6 +119,7 @@ def without_root(monkeypatch, tmp_path):
     )
     monkeypatch.setattr(store, "compile_code", lambda *arguments: None)
     monkeypatch.setattr(systemd, "is_ready", lambda unit: True)
+    monkeypatch.setattr(systemd, "wake", lambda unit: None)
     monkeypatch.setattr(site, "test", lambda layout, text, default: None)
     monkeypatch.setattr(site, "STATE", str(tmp_path / "state"))
     monkeypatch.setattr(site, "OWED", str(tmp_path / "state/owed"))
