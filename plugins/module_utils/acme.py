@@ -102,14 +102,14 @@ class Lineage:
         if link_target(self.link) != self.live:
             replace_link(self.link, self.live)
 
-    def release(self) -> None:
+    def disown(self) -> None:
         """Let take-certificates copy it no more: the app's certificate is from elsewhere now."""
         remove(self.link)
 
     def forget(self) -> None:
         """Make certbot forget it too, so that nothing renews what nobody needs."""
-        self.release()
-        if self.exists:
+        self.disown()
+        if self.exists and certbot.is_installed():
             certbot.certbot("delete", "--non-interactive", "--cert-name", self.name)
 
 
@@ -178,7 +178,9 @@ def renewal(files: list[dict[str, str]]) -> Transaction:
 
 def issue(orders: list[Order]) -> list[str]:
     """Have each order issued that lacks something, and nginx given all; return the sentences that say what failed."""
-    failures = []
+    failures: list[str] = []
+    if not orders:
+        return failures
     for order in orders:
         lineage = Lineage(order.app)
         try:

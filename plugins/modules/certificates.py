@@ -111,7 +111,7 @@ def _provide(params: dict, check_mode: bool) -> dict:
         renewal.apply()
         for app in serving:
             if app["mode"] != "acme":
-                Lineage(app["name"]).release()
+                Lineage(app["name"]).disown()
     result = _apply({app["name"]: _pair(app, params["pairs"].get(app["name"])) for app in serving}, check_mode)
     due = [app["name"] for app in params["apps"] if _is_due(app)]
     return {**result, "changed": result["changed"] or missing or renewal.changed or bool(due), "due": due}

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from ansible_collections.emperor.flask.plugins.module_utils import certbot
+from ansible_collections.emperor.flask.plugins.module_utils import acme, certbot
 from ansible_collections.emperor.flask.plugins.module_utils.acme import Lineage, Order
 from ansible_collections.emperor.flask.plugins.module_utils.x509 import Certificate
 from lineages import DIRECTORY, issue, lineage
@@ -110,7 +110,7 @@ def test_what_nginx_was_given_is_compared_with_what_certbot_has(tmp_path):
     for theirs, ours in (("fullchain.pem", "fullchain.pem"), ("privkey.pem", "key.pem")):
         shutil.copy(Path(made.live, theirs), Path(made.folder, ours))
     assert made.is_taken()
-    made.release()
+    made.disown()
     assert not made.is_taken()
 
 
@@ -161,3 +161,21 @@ def test_a_failure_says_what_is_served_and_until_when(tmp_path):
     assert f"its stand-in, which no browser trusts, until {end}." in ORDER.failure("", made)
     made.adopt()
     assert f"The app serves on with the certificate it has, until {end}." in ORDER.failure("", made)
+
+
+def test_an_app_that_orders_nothing_any_more_is_forgotten_even_without_certbot(tmp_path, monkeypatch):
+    made = lineage(tmp_path)
+    made.adopt()
+    asked = []
+    monkeypatch.setattr(certbot, "is_installed", lambda: bool(asked))
+    monkeypatch.setattr(certbot, "certbot", lambda *arguments: asked.append(arguments))
+    made.forget()
+    assert not Path(made.link).is_symlink()
+    assert asked == []
+    asked.append("certbot is installed")
+    made.forget()
+    assert asked[-1] == ("delete", "--non-interactive", "--cert-name", "emperor-shop")
+
+
+def test_without_orders_nothing_is_run_on_the_host():
+    assert acme.issue([]) == []
