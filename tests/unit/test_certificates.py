@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 ROOT = Path(__file__).parents[2]
-PLAY = [{"hosts": "all", "gather_facts": False, "tasks": [{"emperor.flask.certificates": {"step": "provide"}}]}]
 NAMES = ["shop.test", "www.shop.test"]
 SECRET = VaultSecret(b"password")
 
@@ -156,12 +155,13 @@ def test_a_key_that_nginx_could_not_use_is_refused(tmp_path):
     assert "key.pem is an RSA key of 1024 bits, which OpenSSL refuses; make one of 2048 or more" in refusal(tmp_path)
 
 
-def provide(folder, **entry):
-    """Status and output of a play that provides for one app on a host that nobody can reach."""
+def provide(folder, known=None, **entry):
+    """Status and output of a play that provides for one app on a host that nobody can reach; ``known`` are facts of the host."""
     entry = {"name": "shop", "module": "hello:app", "source": {"path": str(ROOT / "examples/demoapp")}, **entry}
     host = {"ansible_host": "192.0.2.1", "ansible_port": 1, "ansible_ssh_timeout": 1, "flask_apps": [entry]}
     (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": {"web1": host}}}))
-    (folder / "play.yml").write_text(json.dumps(PLAY))
+    task = {"emperor.flask.certificates": {"step": "provide", "host": known or {}}}
+    (folder / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
     command = ["ansible-playbook", "-i", str(folder / "hosts.json"), str(folder / "play.yml")]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "COLUMNS": "1000"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
@@ -172,6 +172,13 @@ def test_a_host_without_tls_is_not_asked(tmp_path):
     assert provide(tmp_path, server_names=["shop.test"])[0] == 0
     status, output = provide(tmp_path, server_names=["shop.test"], tls={"mode": "self_signed"})
     assert (status, "unreachable=1" in output) == (4, True)
+
+
+@pytest.mark.parametrize("known", [{"lineages": ["shop"]}, {"sets": ["acme"]}], ids=["renewed", "set up"])
+def test_a_host_that_renews_what_no_app_orders_any_more_is_asked(tmp_path, known):
+    status, output = provide(tmp_path, known, server_names=["shop.test"])
+    assert (status, "unreachable=1" in output) == (4, True)
+    assert provide(tmp_path, {"lineages": ["another"], "sets": ["nginx"]}, server_names=["shop.test"])[0] == 0
 
 
 def test_a_certificate_that_cannot_be_served_reaches_no_host(tmp_path):
