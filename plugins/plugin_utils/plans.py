@@ -10,6 +10,7 @@ name it answers to) and ``scheme``.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Any
 
 from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered
@@ -24,7 +25,9 @@ def empty() -> Result:
     return {"began": 0, "apps": []}
 
 
-def of_releases(began: float, releases: list[Rendered], seen: Result, staged: Result, opens: set[str]) -> Result:
+def of_releases(
+    began: float, releases: list[Rendered], seen: Result, staged: Result, opens: Collection[str] = ()
+) -> Result:
     """Apps that are released; those a failure kept from being staged are in it too, for there may be something to revert.
 
     ``opens`` are the names of those whose maintenance ends with the release.

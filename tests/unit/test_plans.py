@@ -14,7 +14,7 @@ def release(maintenance):
         "keep_releases": 5,
         "hooks": {"build": ["a"], "before_switch": []},
     }
-    return SimpleNamespace(app=app, identity="b" * 12, host="shop.test")
+    return SimpleNamespace(app=app, identity="b" * 12, host="shop.test", scheme="https")
 
 
 @pytest.mark.parametrize(

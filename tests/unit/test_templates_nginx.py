@@ -357,7 +357,7 @@ server {
         return 308 $emperor_elsewhere$request_uri;
     }
 
-    charset utf-8;
+    set $emperor_app shop;
 """
 
 STATIC = """
@@ -385,10 +385,10 @@ server {
     listen [::]:80;
     server_name shop.test www.shop.test;
 
+    set $emperor_app shop;
+
     charset utf-8;
     client_max_body_size 1g;
-
-    set $emperor_app shop;
 
     # While this file is there, nobody but a certificate authority gets to the app.
     set $emperor_gate /var/www/shop/maintenance;

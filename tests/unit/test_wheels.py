@@ -163,11 +163,9 @@ class Fleet(uwsgi_build.ActionModule):
             log.write(what + "\n")
 
     def _execute_module(self, module_name, module_args, task_vars):
-        if module_name == "ansible.builtin.apt":
-            self._say(f"apt {' '.join(module_args['name'])}")
-            return {}
         step, root = module_args["step"], self.folder / self.name
-        self._say(" ".join([step, module_args.get("python") or ""]).strip())
+        packages = module_args.get("packages", [])
+        self._say(" ".join([step, module_args.get("python") or "", *(["with", *packages] if packages else [])]).strip())
         if step == "look":
             trees = [{"path": str(root / kind), "python": kind, "kind": kind} for kind in self.kinds]
             return {
@@ -218,12 +216,12 @@ def at_once(hosts: list[Fleet]) -> None:
 def test_of_hosts_that_start_at_once_one_builds_and_the_others_have_no_compiler(tmp_path):
     hosts = [Fleet(tmp_path, f"web{number}") for number in range(4)]
     at_once(hosts)
-    builders = [host for host in hosts if f"build {KIND}" in host.log]
-    assert [host.log for host in builders] == [["look", "apt gcc", f"build {KIND}", "apt libpcre2-8-0"]]
+    builders = [host for host in hosts if f"build {KIND} with gcc" in host.log]
+    assert [host.log for host in builders] == [["look", f"build {KIND} with gcc"]]
     for host in hosts:
         assert (tmp_path / host.name / KIND).read_bytes() == b"wheel"
         if host not in builders:
-            assert host.log == ["look", "apt libpcre2-8-0", f"install {KIND}"]
+            assert host.log == ["look", f"install {KIND} with libpcre2-8-0"]
 
 
 def test_every_kind_is_built_once_even_where_hosts_need_several_in_another_order(tmp_path):
@@ -231,7 +229,7 @@ def test_every_kind_is_built_once_even_where_hosts_need_several_in_another_order
     hosts = [Fleet(tmp_path, f"web{number}", kinds if number % 2 else kinds[::-1]) for number in range(4)]
     at_once(hosts)
     assert sorted(line for host in hosts for line in host.log if line.startswith("build")) == [
-        f"build {kind}" for kind in kinds
+        f"build {kind} with gcc" for kind in kinds
     ]
 
 
