@@ -86,9 +86,10 @@ def test_a_failed_renewal_is_a_failed_unit_and_keeps_no_other_from_being_renewed
 
 
 @each_host
-def test_a_renewed_certificate_that_nginx_refuses_is_put_back_and_the_unit_fails(host):
-    live = "/etc/letsencrypt/live/emperor-hello"
+def test_a_certificate_that_nginx_refuses_is_put_back_and_the_unit_fails(host):
+    live, settings = "/etc/letsencrypt/live/emperor-hello", "/etc/letsencrypt/renewal/emperor-hello.conf"
     before = serial(host, f"hello.{host}.test")
+    on(host, f"sed -i '/^.renewalparams/a autorenew = False' {settings}")  # certbot would mend it
     on(
         host,
         f"cp -L {live}/privkey.pem /root/right.pem && cp -L /etc/nginx/certificates/shop/key.pem {live}/privkey.pem",
@@ -99,11 +100,13 @@ def test_a_renewed_certificate_that_nginx_refuses_is_put_back_and_the_unit_fails
         assert "app 'hello': it keeps the certificate it had" in on(
             host, "journalctl --unit certbot.service --no-pager"
         )
-        on(host, "nginx -t && systemctl restart nginx")
+        on(host, "nginx -t -q && systemctl restart nginx")
         assert serial(host, f"hello.{host}.test") == before
     finally:
-        on(host, f"cp /root/right.pem {live}/privkey.pem; systemctl reset-failed certbot.service")
-    on(host, "systemctl start certbot.service")
+        on(
+            host,
+            f"cp /root/right.pem {live}/privkey.pem; sed -i '/^autorenew/d' {settings}; systemctl reset-failed certbot.service",
+        )
 
 
 def test_an_unreachable_authority_leaves_the_certificate_and_the_run_says_until_when():
