@@ -35,7 +35,10 @@ def test_gixy_finds_nothing(host, tmp_path):
 def browser(authority):
     """A browser that trusts the authority, and what a page has become once its scripts have run."""
     store = "sql:/root/.pki/nssdb"
-    on(AUTHORITY, "mkdir -p /root/.pki/nssdb && certutil -d sql:/root/.pki/nssdb -N --empty-password")
+    on(
+        AUTHORITY,
+        "rm -rf /root/.pki; mkdir -p /root/.pki/nssdb && certutil -d sql:/root/.pki/nssdb -N --empty-password",
+    )
     on(AUTHORITY, f"certutil -d {store} -A -n authority -t C,, -i {authority}")
 
     def browser(url, host, name):
