@@ -1,10 +1,13 @@
 #!/bin/bash
-# Every Molecule scenario, the longest first, two at a time, because much of a scenario is waiting.
+# Every Molecule scenario, the longest first, then the commands that are named, two at a time, because much of a scenario is waiting.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scenarios=(releases default front_door nginx_org walls one_build)
 
 # Before them, so that no two build the same images at once.
 scripts/test-hosts.sh debian-12 debian-13 debian-13-as-ubuntu-24.04 debian-testing nginx-org front-door
-echo "molecule: running ${scenarios[*]}; this takes a while, and each is shown when it has ended"
-printf '%s\n' "${scenarios[@]}" | xargs --max-procs 2 --max-args 1 scripts/whole.sh molecule test -s
+echo "molecule: running ${scenarios[*]} $*; this takes a while, and each is shown when it has ended"
+{
+    printf 'molecule test -s %s\n' "${scenarios[@]}"
+    printf '%s\n' "$@"
+} | xargs --max-procs 2 --max-lines=1 scripts/whole.sh

@@ -13,10 +13,14 @@ summarize() {
 }
 trap summarize EXIT
 
+step() {
+    echo "== $1 ==" | tee -a "$log"
+    shift
+    "$@" 2>&1 | tee -a "$log"
+}
+
 # Each keeps one processor busy.
-echo "test: running lint and unit at once; each is shown when it has ended"
-printf '%s\n' lint unit | xargs --max-procs 2 --max-args 1 scripts/whole.sh make --no-print-directory 2>&1 | tee -a "$log"
-for target in molecule molecule-ubuntu readme; do
-    echo "== $target ==" | tee -a "$log"
-    make --no-print-directory "$target" 2>&1 | tee -a "$log"
-done
+step "lint and unit at once; each is shown when it has ended" \
+    xargs --max-procs 2 --max-args 1 scripts/whole.sh make --no-print-directory <<<"lint unit"
+step "molecule, and readme in the end" scripts/molecule.sh "make --no-print-directory readme"
+step molecule-ubuntu make --no-print-directory molecule-ubuntu
