@@ -11,6 +11,11 @@ def test_a_body_larger_than_client_max_body_size_is_refused(door):
     assert door.ask("/", "echo.test", "--data", "x" * 11_000)[0] == 413
 
 
+def test_a_request_with_as_many_headers_as_nginx_passes_on_is_answered(door):
+    headers = (part for number in range(800) for part in ("--header", f"X-{number}: 1"))
+    assert door.ask("/environment", "echo.test", *headers) == (200, "known to echo alone")
+
+
 def test_vassal_extra_processes_and_threads_reach_uwsgi(host, main_pid):
     names = host.check_output("ps -o args= --user echo")
     assert "the-echo-of-vassal-extra" in names
