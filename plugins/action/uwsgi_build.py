@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.plugin_utils.cache import default_cache
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.wheels import Slot, Wheel, slot
 
 Result = dict[str, Any]
@@ -115,8 +116,7 @@ class ActionModule(ActionBase):
 
     def _cache(self) -> Path:
         given = self._arguments["cache"]
-        inventory = self._vars.get("inventory_dir") or self._loader.get_basedir()
-        return Path(inventory, given) if given else default_cache()
+        return Inventory(self, self._vars).path(given) if given else default_cache()
 
     def _tell_waiting(self, builder: str) -> None:
         display.v(f"{self._host}: waits for {builder}, which builds uWSGI")

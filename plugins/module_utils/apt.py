@@ -47,12 +47,12 @@ def have(packages: list[str]) -> None:
     if not missing:
         return
     install = ["install", "--no-install-recommends", *missing]
+    with contextlib.suppress(CommandFailed):  # the lists may be old, or not there yet
+        apt_get(*install)
+        return
     try:
-        try:
-            apt_get(*install)
-        except CommandFailed:  # the lists may be old, or not there yet
-            apt_get("update")
-            apt_get(*install)
+        apt_get("update")
+        apt_get(*install)
     except CommandFailed as error:
         raise Refusal(f"apt cannot install {', '.join(missing)}: {tail(error.output)}") from error
 

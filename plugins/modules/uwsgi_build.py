@@ -99,13 +99,12 @@ def main() -> None:
             module.exit_json(changed=False, **uwsgi_build.look(builds))
         result = {}
         with uwsgi_build.changing(builds):
+            apt.have(params["packages"])
             for build in builds:
                 if build.python == params["python"] and step == "build":
-                    apt.have(params["packages"])
                     result = build.build(params["checksum"], params["folder"])
                     apt.retain(result["packages"])  # they came with the compiler
                 elif build.python == params["python"] and step == "install":
-                    apt.have(params["packages"])
                     build.install(params["wheel"], params["sha256"])
     except Refusal as refusal:
         module.fail_json(msg=str(refusal))

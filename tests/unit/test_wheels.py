@@ -147,6 +147,7 @@ class Fleet(uwsgi_build.ActionModule):
         self._task = SimpleNamespace(
             args=arguments, check_mode=check_mode, async_val=0, action="uwsgi_build", diff=False
         )
+        self._templar = self._loader = None  # the cache's folder is absolute here
         shell = SimpleNamespace(join_path=os.path.join, tmpdir=None)
         self._connection = SimpleNamespace(fetch_file=self._fetch, _shell=shell)
 
