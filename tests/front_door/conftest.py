@@ -131,7 +131,8 @@ def play(playbook, *flags, hosts=HOSTS, **variables):
         ",".join(hosts),
         str(CHECKOUT / f"playbooks/{playbook}.yml"),
     ]
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    # Molecule forces colours, which goes before ANSIBLE_NOCOLOR.
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "false"}
     done = subprocess.run(
         [*argv, "-e", f"@{path}", *flags], env=environment, capture_output=True, text=True, check=False
     )
