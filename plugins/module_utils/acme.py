@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Certificates of an authority that speaks ACME (RFC 8555): ordered with certbot, renewed by the timer of its package.
 
-certbot keeps what it got for an app as the lineage ``emperor-<app>``. nginx reads copies: take-certificates, which runs after every
+certbot keeps what it got for an app as the lineage ``emperor-<app>``. nginx reads a copy: take-certificates, which runs after every
 renewal and here, tests each with nginx's whole configuration first, so nothing that certbot does can keep nginx from starting. The
-link ``lineage`` beside the copies says that an app's certificate is an authority's.
+link ``lineage`` beside the copy says that an app's certificate is an authority's.
 """
 
 from __future__ import annotations
@@ -30,12 +30,11 @@ SET = "acme"  # the files that make certbot's renewals reach nginx
 WEBROOT = "/var/lib/emperor-flask/acme"  # nginx serves its .well-known/acme-challenge for every app that has an order
 TAKE = "/usr/local/lib/emperor-flask/take-certificates"
 TIMER = "certbot.timer"  # of the distribution's package; a drop-in makes its service run TAKE
-FILES = {"fullchain.pem": "fullchain.pem", "key.pem": "privkey.pem"}  # nginx's name: certbot's
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """What certbot keeps for one app, and the copies that nginx reads. ``root`` is / on a host."""
+    """What certbot keeps for one app, and the copy that nginx reads. ``root`` is / on a host."""
 
     app: str
     root: str = "/"
@@ -57,12 +56,17 @@ class Lineage:
 
     @property
     def folder(self) -> str:
-        """The folder of the copies."""
+        """The folder of the copy."""
         return os.path.join(self.root, "etc/nginx/certificates", self.app)
 
     @property
+    def combined(self) -> str:
+        """The copy that nginx reads: certificate, chain and key."""
+        return os.path.join(self.folder, "combined.pem")
+
+    @property
     def link(self) -> str:
-        """The link that says that the copies are of this lineage."""
+        """The link that says that the copy is of this lineage."""
         return os.path.join(self.folder, "lineage")
 
     @property
@@ -84,7 +88,7 @@ class Lineage:
     @property
     def served(self) -> str:
         """The certificate that nginx was given, as messages call it, and when it ends."""
-        present = Certificate.read(os.path.join(self.folder, "fullchain.pem"))
+        present = Certificate.read(self.combined)
         if present is None:
             return "no certificate"
         kind = "the certificate it has" if os.path.lexists(self.link) else "its stand-in, which no browser trusts"
@@ -92,10 +96,8 @@ class Lineage:
 
     def is_taken(self) -> bool:
         """Tell whether nginx was given the newest of it."""
-        return link_target(self.link) == self.live and all(
-            _content(os.path.join(self.live, theirs)) == _content(os.path.join(self.folder, ours))
-            for ours, theirs in FILES.items()
-        )
+        chain, key = (_content(os.path.join(self.live, name)) for name in ("fullchain.pem", "privkey.pem"))
+        return bool(link_target(self.link) == self.live and chain and key and _content(self.combined) == chain + key)
 
     def adopt(self) -> None:
         """Let take-certificates copy it from now on."""

@@ -43,10 +43,15 @@ class Pair:
     certificate: str
     key: str
 
+    @property
+    def combined(self) -> bytes:
+        """Both as one file, so that a rename brings both or neither: nginx does not start with a certificate and another's key."""
+        return f"{self.certificate.rstrip()}\n{self.key.rstrip()}\n".encode()
 
-def paths(name: str, folder: str = CERTIFICATES) -> tuple[str, str]:
+
+def place(name: str, folder: str = CERTIFICATES) -> str:
     """Where an app's certificate and key stand."""
-    return os.path.join(folder, name, "fullchain.pem"), os.path.join(folder, name, "key.pem")
+    return os.path.join(folder, name, "combined.pem")
 
 
 def self_signed(names: list[str]) -> Pair:
@@ -68,12 +73,10 @@ def self_signed(names: list[str]) -> Pair:
 
 def is_self_signed(name: str, names: list[str], folder: str = CERTIFICATES) -> bool:
     """Tell whether an app's certificate is one of ours, for these names, and ends in more than ``SPARE`` days."""
-    certificate, key = paths(name, folder)
-    if not os.path.exists(key) or not succeeds(
-        ["openssl", "x509", "-in", certificate, "-noout", "-checkend", str(SPARE * 86400)]
-    ):
+    asked = ["openssl", "x509", "-in", place(name, folder), "-noout"]
+    if not succeeds([*asked, "-checkend", str(SPARE * 86400)]):
         return False
-    said = run(["openssl", "x509", "-in", certificate, "-noout", "-issuer", "-ext", "subjectAltName"])
+    said = run([*asked, "-issuer", "-ext", "subjectAltName"])
     return SELF_SIGNED in said and set(names) <= set(re.findall(r"DNS:([^,\s]+)", said))
 
 
@@ -88,9 +91,8 @@ def transaction(
     record = Record.load(SET, state)
     contents: dict[str, bytes] = {}
     for name, pair in wanted.items():
-        new = (pair.certificate, pair.key) if pair else (None, None)
-        for path, text in zip(paths(name, folder), new):
-            contents[path] = _bytes(path) if text is None else text.encode()
+        path = place(name, folder)
+        contents[path] = pair.combined if pair else _bytes(path)
     standing = {path: _bytes(path) for path in record.owned if path not in contents and os.path.exists(path)}
     secret = Access(0o600)
     return Transaction(

@@ -9,8 +9,9 @@ DOCUMENTATION = r"""
 module: certificates
 short_description: Bring the certificates of sites to a host
 description:
-  - Every entry of C(flask_apps) whose C(tls.mode) is not C(none) gets C(/etc/nginx/certificates/<app>/fullchain.pem) and C(key.pem), which
-    only root can read. They are no part of a release, so a renewed certificate stays renewed through a rollback; they go when the app goes.
+  - Every entry of C(flask_apps) whose C(tls.mode) is not C(none) gets C(/etc/nginx/certificates/<app>/combined.pem), its certificate with
+    the chain and the key in one file, which only root can read. It is no part of a release, so a renewed certificate stays renewed through
+    a rollback; it goes when the app goes.
   - One round trip for all apps, none where no app is served over TLS. Keys are made on the host, or travel in arguments that no log shows.
   - A changed certificate is tested with the whole configuration before nginx reloads; if nginx refuses it, the one before is put back.
 author: emperor.flask maintainers
@@ -159,7 +160,7 @@ def _order(app: dict) -> Order:
 def _pair(app: dict, given: dict | None) -> Pair | None:
     if app["mode"] == "files":
         return Pair(**given)
-    standing = all(map(os.path.exists, certificates.paths(app["name"])))
+    standing = os.path.exists(certificates.place(app["name"]))
     if standing and (app["mode"] == "acme" or certificates.is_self_signed(app["name"], app["names"])):
         return None
     return certificates.self_signed(app["names"])

@@ -120,7 +120,7 @@ def traversal():
         ]
     )
     target = chance.choice(
-        [b"gallery.py", b"private/secret.txt", b"etc/passwd", b"etc/nginx/certificates/gallery/key.pem"]
+        [b"gallery.py", b"private/secret.txt", b"etc/passwd", b"etc/nginx/certificates/gallery/combined.pem"]
     )
     start = chance.choice(
         [

@@ -42,7 +42,7 @@ def test_a_site_has_the_authoritys_certificate_for_each_of_its_names(host, autho
 def test_keys_are_roots_alone_and_stand_in_no_log(host):
     modes = on(host, "find /etc/nginx/certificates -type d -printf '%U %m\\n' -o -type f -printf '%U %m\\n' | sort -u")
     assert modes.split("\n")[:-1] == ["0 600", "0 700"]
-    middle = on(host, "sed -n 2p /etc/nginx/certificates/shop/key.pem").strip()
+    middle = on(host, "sed -n '/BEGIN.*PRIVATE KEY/{n;p}' /etc/nginx/certificates/shop/combined.pem").strip()
     assert len(middle) > 40
     assert on(host, f"journalctl --no-pager | grep -cF {shlex.quote(middle)}; true").strip() == "0"
 
@@ -92,7 +92,7 @@ def test_a_certificate_that_nginx_refuses_is_put_back_and_the_unit_fails(host):
     on(host, f"sed -i '/^.renewalparams/a autorenew = False' {settings}")  # certbot would mend it
     on(
         host,
-        f"cp -L {live}/privkey.pem /root/right.pem && cp -L /etc/nginx/certificates/shop/key.pem {live}/privkey.pem",
+        f"cp -L {live}/privkey.pem /root/right.pem && cp -L /etc/letsencrypt/live/emperor-shop/privkey.pem {live}/privkey.pem",
     )
     try:
         on(host, "systemctl start certbot.service", check=False)
@@ -117,7 +117,7 @@ def test_an_unreachable_authority_leaves_the_certificate_and_the_run_says_until_
         "The app serves on with the certificate it has, until ",
         nginx_acme_directory=DEAD,
     )
-    end = on(HOSTS[0], "openssl x509 -in /etc/nginx/certificates/shop/fullchain.pem -noout -enddate -dateopt iso_8601")
+    end = on(HOSTS[0], "openssl x509 -in /etc/nginx/certificates/shop/combined.pem -noout -enddate -dateopt iso_8601")
     assert f"until {end.strip().removeprefix('notAfter=')[:16]} UTC." in run.said
     assert {host: serial(host, shop(host)) for host in HOSTS} == before
     assert [ask(host, f"https://{shop(host)}/").body for host in HOSTS] == ["shop 1", "shop 1"]
@@ -143,7 +143,7 @@ def test_another_name_brings_another_certificate_under_load():
         deploy(flask_apps=apps(shop={"server_names": names}))
     for host in HOSTS:
         assert serial(host, shop(host)) != before[host]
-        text = on(host, "openssl x509 -in /etc/nginx/certificates/shop/fullchain.pem -noout -ext subjectAltName")
+        text = on(host, "openssl x509 -in /etc/nginx/certificates/shop/combined.pem -noout -ext subjectAltName")
         assert set(re.findall(r"DNS:([^\s,]+)", text)) == {shop(host), f"new.shop.{host}.test"}
 
 
@@ -152,7 +152,7 @@ def test_a_first_certificate_is_issued_under_load_and_a_last_one_is_forgotten():
     for host in HOSTS:
         assert "emperor.flask self-signed" in serial(host, shop(host))
         assert on(host, "ls /etc/letsencrypt/renewal").split() == ["emperor-hello.conf"]
-        assert on(host, "ls /etc/nginx/certificates/shop").split() == ["fullchain.pem", "key.pem"]
+        assert on(host, "ls /etc/nginx/certificates/shop").split() == ["combined.pem"]
     with nothing_lost():
         deploy()
     for host in HOSTS:

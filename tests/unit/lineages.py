@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from ansible_collections.emperor.flask.plugins.module_utils.acme import FILES, Lineage
+from ansible_collections.emperor.flask.plugins.module_utils.acme import Lineage
 from certificates import leaf
 
 DIRECTORY = "https://acme.example.com/directory"
@@ -32,11 +32,11 @@ def lineage(root: Path, app: str = "shop", names: tuple[str, ...] = ("shop.test"
     return made
 
 
-def served(made: Lineage) -> dict[str, bytes]:
-    """What nginx reads, by certbot's names."""
-    return {theirs: Path(made.folder, ours).read_bytes() for ours, theirs in FILES.items()}
+def served(made: Lineage) -> bytes:
+    """What nginx reads."""
+    return Path(made.combined).read_bytes()
 
 
-def issued(made: Lineage) -> dict[str, bytes]:
+def issued(made: Lineage) -> bytes:
     """What certbot has."""
-    return {theirs: Path(made.live, theirs).read_bytes() for theirs in FILES.values()}
+    return Path(made.live, "fullchain.pem").read_bytes() + Path(made.live, "privkey.pem").read_bytes()

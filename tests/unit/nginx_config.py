@@ -87,8 +87,7 @@ def configuration(
         )
         chain = leaf(names)
         for name in ("bank", "default"):
-            files[f"/etc/nginx/certificates/{name}/fullchain.pem"] = chain.certificate
-            files[f"/etc/nginx/certificates/{name}/key.pem"] = chain.key
+            files[f"/etc/nginx/certificates/{name}/combined.pem"] = f"{chain.certificate}{chain.key}"
     return files
 
 

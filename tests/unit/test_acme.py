@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.emperor.flask.plugins.module_utils import acme, certbot
 from ansible_collections.emperor.flask.plugins.module_utils.acme import Lineage, Order
 from ansible_collections.emperor.flask.plugins.module_utils.x509 import Certificate
-from lineages import DIRECTORY, issue, lineage
+from lineages import DIRECTORY, issue, issued, lineage
 
 NAMES = ("shop.test", "WWW.shop.test")
 ORDER = Order("shop", NAMES, DIRECTORY)
@@ -107,8 +107,7 @@ def test_what_nginx_was_given_is_compared_with_what_certbot_has(tmp_path):
     assert not made.is_taken()
     made.adopt()
     assert not made.is_taken()
-    for theirs, ours in (("fullchain.pem", "fullchain.pem"), ("privkey.pem", "key.pem")):
-        shutil.copy(Path(made.live, theirs), Path(made.folder, ours))
+    Path(made.combined).write_bytes(issued(made))
     assert made.is_taken()
     made.disown()
     assert not made.is_taken()
@@ -156,7 +155,7 @@ def test_what_certbot_loses_is_read_from_its_log(tmp_path):
 
 def test_a_failure_says_what_is_served_and_until_when(tmp_path):
     made = lineage(tmp_path)
-    shutil.copy(Path(made.live, "fullchain.pem"), made.folder)
+    Path(made.combined).write_bytes(issued(made))
     end = made.issued.end
     assert f"its stand-in, which no browser trusts, until {end}." in ORDER.failure("", made)
     made.adopt()

@@ -41,7 +41,7 @@ def apply(tmp_path, monkeypatch):
 
 def read(tmp_path, name):
     """What stands there of an app."""
-    return Pair(*(Path(path).read_text() for path in certificates.paths(name, str(tmp_path / "etc"))))
+    return Path(certificates.place(name, str(tmp_path / "etc"))).read_text()
 
 
 @needs_openssl
@@ -78,18 +78,18 @@ def test_somebody_elses_certificate_is_none_of_ours(tmp_path, apply):
 def test_keys_are_roots_alone_and_an_unchanged_run_changes_nothing(tmp_path, apply):
     assert apply(shop=Pair("certificate", "key")).changed
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "etc").rglob("*")}
-    assert modes == {"shop": 0o700, "fullchain.pem": 0o600, "key.pem": 0o600}
+    assert modes == {"shop": 0o700, "combined.pem": 0o600}
     assert stat.S_IMODE((tmp_path / "etc").stat().st_mode) == 0o700
     assert not apply(shop=Pair("certificate", "key")).changed
     assert not apply(shop=None).changed
-    (tmp_path / "etc/shop/key.pem").chmod(0o644)
+    (tmp_path / "etc/shop/combined.pem").chmod(0o644)
     assert apply(shop=None).changed
 
 
 def test_an_app_that_is_not_asked_for_keeps_its_own(tmp_path, apply):
     apply(shop=Pair("certificate", "key"), bank=Pair("another", "key"))
     apply(shop=Pair("renewed", "key"))
-    assert (read(tmp_path, "shop").certificate, read(tmp_path, "bank").certificate) == ("renewed", "another")
+    assert (read(tmp_path, "shop"), read(tmp_path, "bank")) == ("renewed\nkey\n", "another\nkey\n")
     shutil.rmtree(tmp_path / "etc/bank")  # its app is gone
     apply(shop=Pair("again", "key"))
     assert sorted(path.name for path in (tmp_path / "etc").iterdir()) == ["shop"]
@@ -99,7 +99,7 @@ def test_what_nginx_refuses_is_put_back(tmp_path, apply):
     apply(shop=Pair("certificate", "key"))
     with pytest.raises(Refusal, match="key values mismatch"):
         apply(check=("sh", "-c", "echo key values mismatch; exit 1"), shop=Pair("wrong", "wrong"))
-    assert read(tmp_path, "shop") == Pair("certificate", "key")
+    assert read(tmp_path, "shop") == "certificate\nkey\n"
 
 
 def test_neither_certificate_nor_key_is_in_a_diff(apply):
@@ -108,7 +108,7 @@ def test_neither_certificate_nor_key_is_in_a_diff(apply):
 
 
 def test_a_stand_in_is_made_only_where_there_is_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(module.certificates, "paths", lambda name: [str(tmp_path / name)])
+    monkeypatch.setattr(module.certificates, "place", lambda name: str(tmp_path / name))
     monkeypatch.setattr(module.certificates, "self_signed", lambda names: Pair("stand-in", "key"))
     acme = {"name": "shop", "mode": "acme", "names": NAMES}
     assert module._pair(acme, None) == Pair("stand-in", "key")

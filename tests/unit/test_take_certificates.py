@@ -17,9 +17,9 @@ from render import render
 NGINX = """\
 #!/bin/sh
 for folder in "$ROOT"/etc/nginx/certificates/*/; do
-    [ -e "$folder/fullchain.pem" ] || continue
-    of_key=$(openssl pkey -in "$folder/key.pem" -pubout 2>/dev/null)
-    [ "$(openssl x509 -in "$folder/fullchain.pem" -noout -pubkey)" = "$of_key" ] || { echo "key values mismatch"; exit 1; }
+    [ -e "$folder/combined.pem" ] || continue
+    of_key=$(openssl pkey -in "$folder/combined.pem" -pubout 2>/dev/null)
+    [ "$(openssl x509 -in "$folder/combined.pem" -noout -pubkey)" = "$of_key" ] || { echo "key values mismatch"; exit 1; }
 done
 """
 SYSTEMCTL = """\
@@ -69,10 +69,8 @@ def test_a_new_certificate_is_copied_for_root_alone_and_nginx_reloads_once(host)
     assert (done.returncode, host.reloads) == (0, 1), done.stderr
     assert [served(one) for one in made] == [issued(one) for one in made]
     assert all(one.is_taken() for one in made)
-    assert {stat.S_IMODE(os.stat(Path(made[0].folder, name)).st_mode) for name in ("key.pem", "fullchain.pem")} == {
-        0o600
-    }
-    assert sorted(os.listdir(made[0].folder)) == ["fullchain.pem", "key.pem", "lineage"]
+    assert stat.S_IMODE(os.stat(made[0].combined).st_mode) == 0o600
+    assert sorted(os.listdir(made[0].folder)) == ["combined.pem", "lineage"]
     assert (host.take().returncode, host.reloads) == (0, 1)
 
 
@@ -126,4 +124,4 @@ def test_a_lineage_that_is_gone_is_an_error_that_names_the_app(host):
     done = host.take()
     assert done.returncode == 1
     assert "app 'shop': certbot has no certificate any more" in done.stderr
-    assert sorted(os.listdir(made.folder)) == ["fullchain.pem", "key.pem", "lineage"]
+    assert sorted(os.listdir(made.folder)) == ["combined.pem", "lineage"]

@@ -270,7 +270,7 @@ def test_port_443_has_a_default_server_where_an_app_is_served_over_tls():
     assert all("listen [::]:443 ssl" in text for text in texts.values())
     assert "443 ssl backlog=1024;" in texts["1.26"]
     assert [version for version in NGINX if "ssl_reject_handshake on;" not in texts[version]] == ["1.18"]
-    assert "ssl_certificate /etc/nginx/certificates/default/fullchain.pem;" in texts["1.18"]
+    assert "ssl_certificate /etc/nginx/certificates/default/combined.pem;" in texts["1.18"]
 
 
 def test_tls_is_that_of_mozillas_profile():
@@ -334,8 +334,8 @@ server {
     listen [::]:443 ssl;
     server_name shop.test www.shop.test;
 
-    ssl_certificate /etc/nginx/certificates/shop/fullchain.pem;
-    ssl_certificate_key /etc/nginx/certificates/shop/key.pem;
+    ssl_certificate /etc/nginx/certificates/shop/combined.pem;
+    ssl_certificate_key /etc/nginx/certificates/shop/combined.pem;
 
     # Over plain HTTP browsers must not heed it (RFC 6797, 7.2). An app's own would be a second one.
     set $emperor_hsts "";
