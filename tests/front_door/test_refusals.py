@@ -1,9 +1,9 @@
-"""Bad input is one clear error, and everything serves on."""
+"""Certificates of the controller, and bad input: one clear error, and everything serves on."""
 
 import subprocess
 
 import pytest
-from conftest import HOSTS, apps, ask, refused, serial
+from conftest import HOSTS, apps, ask, deploy, refused, serial
 
 
 def make(folder, name, days=30, names=("gallery.test",)):
@@ -31,7 +31,7 @@ def make(folder, name, days=30, names=("gallery.test",)):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Certificates that do not do."""
+    """A certificate that does, and one that does not."""
     folder = tmp_path_factory.mktemp("files")
     make(folder, "right")
     make(folder, "stranger", names=("stranger.test",))
@@ -46,6 +46,16 @@ def gallery(**keys):
 def with_files(files, certificate, key):
     """The app with these files."""
     return gallery(tls={"mode": "files", "certificate": str(files / certificate), "key": str(files / key)})
+
+
+def test_a_certificate_of_the_controllers_is_served_until_it_is_no_longer_asked_for(files):
+    with_these = with_files(files, "right.pem", "right.key")
+    deploy(hosts=HOSTS[:1], **with_these)
+    assert "issuer=CN = right" in serial(HOSTS[0], "gallery.test").replace("CN=", "CN = ")
+    assert ask(HOSTS[0], "https://gallery.test/").status == 200
+    assert set(deploy(hosts=HOSTS[:1], **with_these).changed.values()) == {"0"}
+    deploy(hosts=HOSTS[:1])
+    assert "emperor.flask self-signed" in serial(HOSTS[0], "gallery.test")
 
 
 CASES = {
