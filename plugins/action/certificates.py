@@ -38,27 +38,29 @@ class ActionModule(ActionBase):
         return self._provide(arguments["host"])
 
     def _provide(self, host: Result) -> Result:
-        """Ask the host where an app is served over TLS, or certbot renews for one that no longer orders anything."""
+        """Ask the host where an app is served over TLS, or certbot renews for one that no longer orders anything, or for none at all."""
         lineages, sets = host.get("lineages", []), host.get("sets", [])
         prepared = self._apps()
-        apps = [app for app in prepared if tls.serves(app) or (app["state"] == "present" and app["name"] in lineages)]
+        apps = [app for app in prepared if tls.serves(app) or app["name"] in lineages]
         pairs, wrong = certificates.read_all(apps, self._loader)
         if wrong:
             raise AnsibleActionFail("\n".join(wrong))
         wanted = acme.is_wanted(self._inventory)
-        if not apps and not wanted and SET not in sets:
+        obsolete = SET in sets and not wanted and not lineages  # what is still renewed may still be served
+        if not apps and not wanted and not obsolete:
             return {"changed": False}
         return self._module(
             step="provide",
             apps=[self._item(app) for app in apps],
             pairs={name: pair.texts() for name, pair in pairs.items()},
-            renewal=acme.files(self, self._inventory) if wanted else [],
+            renewal=acme.files(self, self._inventory) if wanted else [] if obsolete else None,
         )
 
     def _issue(self, due: list[str]) -> Result:
         if self._task.check_mode:
             return {"changed": bool(due)}
-        return self._module(step="issue", apps=[self._item(app) for app in self._apps() if app["name"] in due])
+        apps = [self._item(app) for app in self._apps() if app["name"] in due]
+        return self._module(step="issue", apps=apps, renews=acme.is_wanted(self._inventory))
 
     def _apps(self) -> list[Result]:
         prepared, mistakes = self._inventory.apps(with_source=False)
@@ -67,7 +69,7 @@ class ActionModule(ActionBase):
         return prepared
 
     def _item(self, app: Result) -> Result:
-        mode = app["tls"]["mode"]
+        mode = app["tls"]["mode"] if tls.serves(app) else "none"
         item = {"name": app["name"], "mode": mode, "names": tls.certificate_names(app["server_names"])}
         return {**item, "order": acme.order(self._inventory)} if mode == "acme" else item
 

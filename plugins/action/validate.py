@@ -46,17 +46,20 @@ class ActionModule(ActionBase):
         _, arguments = self.validate_argument_spec({"role": {"choices": list(ROLES)}})
         roles = [arguments["role"]] if arguments["role"] else list(ROLES)
         mistakes = [mistake for role in roles for mistake in self._check_variables(role)]
+        if {"nginx", "flask_app"} & {*roles}:
+            mistakes += acme.mistakes(self._inventory)
         prepared, found = self._inventory.apps()
         mistakes += found or [*self._check_default_server(prepared), *self._check_certificates(prepared)]
         _refuse([*mistakes, *(self._check_signing_keys() if "nginx" in roles else [])])
         host = self._host(sorted({app["python"] for app in prepared} or {"/usr/bin/python3"}))
-        serves_tls = self._inventory.serves_tls()
-        _refuse([*hosts.refusals(host, prepared), *(hosts.port_refusals(host, serves_tls) if "nginx" in roles else [])])
+        listens_for_tls = hosts.listens_for_tls(host, self._inventory.serves_tls())
+        ports = hosts.port_refusals(host, listens_for_tls) if "nginx" in roles else []
+        _refuse([*hosts.refusals(host, prepared), *ports])
         shown = [without_secrets(app) for app in prepared]
         return {
             "changed": False,
             "apps": shown,
-            "tls": serves_tls,
+            "tls": listens_for_tls,
             "host": host,
             "ansible_facts": {**self._discovered, FACT: host},
         }
@@ -78,7 +81,6 @@ class ActionModule(ActionBase):
             yield from walls.mistakes(given)
         if role == "nginx":
             yield from proxies.mistakes(given)
-            yield from acme.mistakes(self._inventory)
         prefix = "flask_app" if role == "flask_app" else f"{role}_"
         for name in self._vars:
             if name.startswith(prefix) and name not in schema:

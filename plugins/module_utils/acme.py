@@ -111,6 +111,10 @@ class Lineage:
     def forget(self) -> None:
         """Make certbot forget it too, so that nothing renews what nobody needs."""
         self.disown()
+        self.delete()
+
+    def delete(self) -> None:
+        """Delete what certbot keeps of it."""
         if self.exists and certbot.is_installed():
             certbot.certbot("delete", "--non-interactive", "--cert-name", self.name)
 
@@ -186,6 +190,8 @@ def issue(orders: list[Order]) -> list[str]:
     for order in orders:
         lineage = Lineage(order.app)
         try:
+            if lineage.issued is None:
+                lineage.delete()  # where half of it is lost, certbot would begin another under another name
             if order.lack(lineage):
                 certbot.certbot(*order.arguments())
             lineage.adopt()

@@ -77,7 +77,8 @@ def main() -> None:
         argument_spec={
             "step": {"choices": ["provide", "issue", "default_server"], "required": True},
             "apps": {"type": "list", "elements": "dict", "default": [], "options": APP},
-            "renewal": {"type": "list", "elements": "dict", "default": []},
+            "renewal": {"type": "list", "elements": "dict"},  # files; none to take them away, null to leave them
+            "renews": {"type": "bool", "default": True},  # whether any app still has a certificate of an authority
             # By app. At the top level, where Ansible keeps it out of the host's journal too.
             "pairs": {"type": "dict", "default": {}, "no_log": True},
         },
@@ -107,15 +108,16 @@ def _provide(params: dict, check_mode: bool) -> dict:
     missing = bool(params["renewal"]) and not certbot.is_installed()
     if missing and not check_mode:
         certbot.install()
-    renewal = acme.renewal(params["renewal"])
-    if not check_mode:
+    renewal = None if params["renewal"] is None else acme.renewal(params["renewal"])
+    if renewal and not check_mode:
         renewal.apply()
-        for app in serving:
-            if app["mode"] != "acme":
-                Lineage(app["name"]).disown()
     result = _apply({app["name"]: _pair(app, params["pairs"].get(app["name"])) for app in serving}, check_mode)
+    for app in serving if not check_mode else []:
+        if app["mode"] != "acme":
+            Lineage(app["name"]).disown()
     due = [app["name"] for app in params["apps"] if _is_due(app)]
-    return {**result, "changed": result["changed"] or missing or renewal.changed or bool(due), "due": due}
+    changed = result["changed"] or missing or due or (renewal and renewal.changed)
+    return {**result, "changed": bool(changed), "due": due}
 
 
 def _apply(wanted: dict, check_mode: bool) -> dict:
@@ -148,6 +150,8 @@ def _issue(params: dict, check_mode: bool) -> dict:
     for app in params["apps"]:
         if app["mode"] != "acme":
             Lineage(app["name"]).forget()
+    if not params["renews"] and not host.lineages():
+        acme.renewal([]).apply()
     if failures:
         raise Refusal("\n".join(failures))
     return {"changed": True}

@@ -150,7 +150,7 @@ def main() -> None:
     )
     step, apps = module.params["step"], module.params["apps"]
     if module.check_mode and step != "look":
-        module.exit_json(changed=True, by_app={})
+        module.exit_json(changed=_would_change(step, apps), by_app={})
     results: dict = {}
     try:
         with ExitStack() as locks:
@@ -168,6 +168,11 @@ def main() -> None:
     except (Refusal, OSError) as error:
         module.fail_json(msg=str(error), by_app=results)
     module.exit_json(changed=any(results.values()) if step == "maintenance" else step != "look", by_app=results)
+
+
+def _would_change(step: str, apps: list[dict]) -> bool:
+    """Tell it for check mode. Every other step is taken only where there is something to do."""
+    return step != "maintenance" or any(site.is_closed(_app(item).layout) != item["closed"] for item in apps)
 
 
 def _locked(locks: ExitStack, params: dict) -> list[dict]:

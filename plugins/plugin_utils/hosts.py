@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ansible_collections.emperor.flask.plugins.module_utils import certificates
 from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_build import OLDEST
 
 # What the roles' templates ask of the kernel; unit tests hold the two equal.
@@ -14,6 +15,14 @@ QUEUE = 1024  # connections that wait for nginx, and for an app: their listening
 OPEN_FILES = 16384  # of each of nginx's workers; systemd gives an Emperor less than its LimitNOFILE where it must
 
 SUPPORTED = {"Ubuntu": ("22.04", "24.04", "26.04"), "Debian": ("12", "13", "testing")}
+
+
+def listens_for_tls(host: dict[str, Any], serves: bool) -> bool:
+    """Tell whether nginx needs port 443: for an app of the inventory's, or for one that was served over TLS and may be again.
+
+    Without its default server the site that is still live, or that a rollback brings back, would answer for every host.
+    """
+    return serves or certificates.SET in host["sets"]
 
 
 def refusals(host: dict[str, Any], apps: list[dict[str, Any]]) -> list[str]:

@@ -5,20 +5,28 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from typing import Any
 
 TRUSTED = "nginx_trusted_proxies"
+FORM = re.compile(r"[0-9A-Fa-f.:]+(/[0-9]+)?")  # of those that Python takes, nginx knows neither netmasks nor zones
 
 
 def mistakes(variables: dict[str, Any]) -> Iterator[str]:
     """Sentences that say which trusted proxy is no address; none if all are."""
     given = variables.get(TRUSTED) or []
-    for proxy in given if isinstance(given, list) else []:
+    if not isinstance(given, list):
+        yield f"{TRUSTED} is '{given}'; write a list of addresses or networks, such as [10.0.0.0/8]"
+        return
+    for proxy in given:
         try:
             ipaddress.ip_network(str(proxy))
+            reason = "" if FORM.fullmatch(str(proxy)) else "nginx knows no netmasks and no zones"
         except ValueError as error:
+            reason = str(error)
+        if reason:
             yield (
-                f"{TRUSTED} has '{proxy}', which is no address ({error}); "
+                f"{TRUSTED} has '{proxy}', which is no address ({reason}); "
                 "write addresses or networks, such as 192.0.2.10 or 10.0.0.0/8: a name could come to mean somebody else"
             )

@@ -5,7 +5,7 @@ import re
 import shlex
 
 import pytest
-from conftest import AUTHORITY, HOSTS, apps, ask, deploy, each_host, nothing_lost, on, refused, serial
+from conftest import AUTHORITY, HOSTS, apps, ask, deploy, each_host, nothing_lost, on, play, refused, serial
 
 ISSUER = "Pebble Intermediate CA"
 DEAD = "https://acme.door.test:14001/dir"  # nobody listens there
@@ -145,6 +145,27 @@ def test_another_name_brings_another_certificate_under_load():
         assert serial(host, shop(host)) != before[host]
         text = on(host, "openssl x509 -in /etc/nginx/certificates/shop/combined.pem -noout -ext subjectAltName")
         assert set(re.findall(r"DNS:([^\s,]+)", text)) == {shop(host), f"new.shop.{host}.test"}
+
+
+def test_a_certificate_that_certbot_has_lost_is_ordered_anew_under_its_own_name():
+    host = HOSTS[0]
+    before = serial(host, shop(host))
+    on(host, "rm -r /etc/letsencrypt/live/emperor-shop")
+    deploy(hosts=HOSTS[:1])
+    assert serial(host, shop(host)) != before
+    assert on(host, "ls /etc/letsencrypt/renewal").split() == ["emperor-hello.conf", "emperor-shop.conf"]
+    assert set(deploy(hosts=HOSTS[:1]).changed.values()) == {"0"}
+
+
+def test_renewals_and_refused_handshakes_last_as_long_as_a_site_may_need_them():
+    host = HOSTS[0]
+    plain = {name: {"tls": {"mode": "none"}, "canonical_host": ""} for name in ("shop", "hello", "echo", "gallery")}
+    run = play("site", "--tags", "nginx", hosts=HOSTS[:1], flask_apps=apps(**plain))
+    assert run.status == 0, run.output
+    assert ask(host, f"https://{shop(host)}/").status == 200
+    assert ask(host, "https://nobody.test/").curl == 35
+    on(host, "test -x /usr/local/lib/emperor-flask/take-certificates")
+    deploy(hosts=HOSTS[:1])
 
 
 def test_a_first_certificate_is_issued_under_load_and_a_last_one_is_forgotten():

@@ -78,15 +78,26 @@ def test_more_connections_than_allowed_are_refused(host):
     assert sorted(statuses) == [200] * 4 + [429] * 4
 
 
-def test_pages_of_our_own_for_502_and_504_and_the_apps_own_pass():
+def page(host, name):
+    """A page of nginx's own, as its file has it."""
+    return on(host, f"cat /usr/local/share/emperor-flask/emperor_pages/{name}.html").strip()
+
+
+def test_pages_of_our_own_for_502_503_and_504_and_the_apps_own_pass():
     host = HOSTS[0]
     assert ask(host, f"{GALLERY}/status/503").body == "the gallery's own page"
-    late = ask(host, f"{GALLERY}/sleep/5")
-    assert late.status in (502, 504) and "<h1>" in late.body, late
+    busy = ask(host, f"{GALLERY}/?busy=1")  # its nginx_extra
+    assert (busy.status, busy.body.strip(), busy.headers["retry-after"]) == (503, page(host, "503"), "60")
+    on(host, "pkill -STOP -u gallery uwsgi")
+    try:
+        late = ask(host, f"{GALLERY}/")
+        assert (late.status, late.body.strip()) == (504, page(host, "504"))
+    finally:
+        on(host, "pkill -CONT -u gallery uwsgi")
     on(host, "systemctl stop uwsgi-emperor@gallery")
     try:
         gone = ask(host, f"{GALLERY}/")
-        assert gone.status == 502 and "<h1>" in gone.body
+        assert (gone.status, gone.body.strip()) == (502, page(host, "502"))
     finally:
         on(host, "systemctl start uwsgi-emperor@gallery")
     for _ in range(50):

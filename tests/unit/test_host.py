@@ -76,6 +76,15 @@ def test_port_443_is_anybodys_where_no_app_is_served_over_tls():
     assert list(hosts.port_refusals({"port_80": None, "port_443": "apache2 (process 42)"})) == []
 
 
+@pytest.mark.parametrize(
+    ("serves", "sets", "expected"),
+    [(True, [], True), (False, ["nginx"], False), (False, ["certificates"], True)],
+    ids=["an app is", "none ever was", "a release was"],
+)
+def test_port_443_is_nginxs_where_an_app_is_or_was_served_over_tls(serves, sets, expected):
+    assert hosts.listens_for_tls({"sets": sets}, serves) == expected
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_sockets_follow_nginx_and_nothing_else_does(tmp_path):
     (tmp_path / "file").touch()

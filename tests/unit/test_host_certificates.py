@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils import certificates, site, transaction
@@ -146,3 +147,15 @@ def test_clients_can_pin_a_self_signed_certificate(tmp_path):
 def test_keys_are_not_copied_where_a_site_is_tested():
     assert site._keys("/etc/nginx", ["conf.d", "certificates"]) == ["certificates"]
     assert site._keys("/etc/nginx/conf.d", ["certificates"]) == []
+
+
+@pytest.mark.parametrize(
+    ("renews", "left", "taken_away"), [(False, [], True), (False, ["bank"], False), (True, [], False)], ids=str
+)
+def test_renewals_end_with_the_last_certificate_that_needs_them(monkeypatch, renews, left, taken_away):
+    asked = []
+    monkeypatch.setattr(module.host, "lineages", lambda: left)
+    monkeypatch.setattr(module.Lineage, "forget", lambda lineage: asked.append(lineage.app))
+    monkeypatch.setattr(module.acme, "renewal", lambda files: SimpleNamespace(apply=lambda: asked.append(files)))
+    module._issue({"apps": [{"name": "shop", "mode": "none", "names": []}], "renews": renews}, check_mode=False)
+    assert asked == ["shop", *([[]] if taken_away else [])]

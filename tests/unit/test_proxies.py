@@ -10,8 +10,16 @@ def test_addresses_and_networks_are_right():
     assert list(proxies.mistakes({})) == []
 
 
-@pytest.mark.parametrize("wrong", ["proxy.example.com", "10.0.0.1/8", "10.0.0", "192.0.2.10:80", "unix:"])
+@pytest.mark.parametrize(
+    "wrong",
+    ["proxy.example.com", "10.0.0.1/8", "10.0.0", "192.0.2.10:80", "unix:", "10.0.0.0/255.0.0.0", "fe80::1%eth0"],
+)
 def test_what_is_no_address_is_refused(wrong):
     (sentence,) = proxies.mistakes({"nginx_trusted_proxies": ["192.0.2.10", wrong]})
     assert f"nginx_trusted_proxies has '{wrong}', which is no address" in sentence
     assert "write addresses or networks, such as 192.0.2.10 or 10.0.0.0/8" in sentence
+
+
+def test_an_address_alone_is_no_list():
+    (sentence,) = proxies.mistakes({"nginx_trusted_proxies": "10.0.0.0/8"})
+    assert "nginx_trusted_proxies is '10.0.0.0/8'; write a list" in sentence
