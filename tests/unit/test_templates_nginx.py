@@ -47,15 +47,15 @@ PROXIES = ["192.0.2.10", "10.0.0.0/8", "2001:db8::/32"]
 
 # The directives in use, and the first version of those that are younger than anything still shipped (nginx's documentation).
 OLD = """
-access_log add_header allow auth_basic charset client_max_body_size default_type error_log error_page events expires geo gzip
-gzip_static gzip_types gzip_vary http if include internal keepalive_timeout limit_conn limit_conn_log_level limit_conn_status
-limit_conn_zone limit_req limit_req_log_level limit_req_status limit_req_zone listen location log_format map open_file_cache
-open_file_cache_valid pid real_ip_header real_ip_recursive return root sendfile server server_name
-server_names_hash_bucket_size server_names_hash_max_size server_tokens set set_real_ip_from ssl_certificate
-ssl_certificate_key ssl_ciphers ssl_ecdh_curve ssl_prefer_server_ciphers ssl_protocols ssl_session_cache ssl_session_tickets
-ssl_session_timeout tcp_nopush try_files types_hash_max_size user uwsgi_connect_timeout uwsgi_hide_header uwsgi_next_upstream
-uwsgi_param uwsgi_pass
-uwsgi_read_timeout uwsgi_send_timeout variables_hash_bucket_size variables_hash_max_size worker_connections worker_processes
+access_log add_header allow auth_basic auth_request charset client_max_body_size default_type error_log error_page
+events expires geo gzip gzip_static gzip_types gzip_vary http if include internal keepalive_timeout limit_conn
+limit_conn_log_level limit_conn_status limit_conn_zone limit_req limit_req_log_level limit_req_status limit_req_zone
+listen location log_format map open_file_cache open_file_cache_valid pid real_ip_header real_ip_recursive return root
+sendfile server server_name server_names_hash_bucket_size server_names_hash_max_size server_tokens set
+set_real_ip_from ssl_certificate ssl_certificate_key ssl_ciphers ssl_ecdh_curve ssl_prefer_server_ciphers
+ssl_protocols ssl_session_cache ssl_session_tickets ssl_session_timeout tcp_nopush try_files types_hash_max_size user
+uwsgi_connect_timeout uwsgi_hide_header uwsgi_next_upstream uwsgi_param uwsgi_pass uwsgi_read_timeout
+uwsgi_send_timeout variables_hash_bucket_size variables_hash_max_size worker_connections worker_processes
 worker_rlimit_nofile
 """
 SINCE = dict.fromkeys(OLD.split(), "0") | {
