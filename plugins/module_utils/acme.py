@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 
 from ansible_collections.emperor.flask.plugins.module_utils import certbot
+from ansible_collections.emperor.flask.plugins.module_utils.certificates import SELF_SIGNED
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, run
 from ansible_collections.emperor.flask.plugins.module_utils.files import (
     Access,
@@ -91,7 +92,7 @@ class Lineage:
         present = Certificate.read(self.combined)
         if present is None:
             return "no certificate"
-        kind = "the certificate it has" if os.path.lexists(self.link) else "its stand-in, which no browser trusts"
+        kind = "its stand-in, which no browser trusts" if SELF_SIGNED in present.issuer else "the certificate it has"
         return f"{kind}, until {present.end}"
 
     def is_taken(self) -> bool:

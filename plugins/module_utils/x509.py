@@ -14,21 +14,23 @@ from ansible_collections.emperor.flask.plugins.module_utils.commands import Comm
 
 @dataclass(frozen=True)
 class Certificate:
-    """The names a certificate holds for, in small letters, and when it ends, in seconds since the epoch."""
+    """The names a certificate holds for, in small letters, when it ends, in seconds since the epoch, and who issued it."""
 
     names: frozenset[str]
     ends: float
+    issuer: str
 
     @classmethod
     def read(cls, path: str) -> Certificate | None:
         """Read the first certificate of a PEM file; None where there is none. OpenSSL's program came with ca-certificates."""
         try:
-            text = run(["openssl", "x509", "-in", path, "-noout", "-enddate", "-ext", "subjectAltName"])
+            text = run(["openssl", "x509", "-in", path, "-noout", "-enddate", "-issuer", "-ext", "subjectAltName"])
         except CommandFailed:
             return None
         end = re.search(r"^notAfter=(.+)$", text, re.MULTILINE)
         names = frozenset(name.lower() for name in re.findall(r"DNS:([^\s,]+)", text))
-        return cls(names, ssl.cert_time_to_seconds(end.group(1)))
+        issuer = re.search(r"^issuer=(.*)$", text, re.MULTILINE)
+        return cls(names, ssl.cert_time_to_seconds(end.group(1)), issuer.group(1))
 
     @property
     def end(self) -> str:

@@ -118,7 +118,7 @@ def _chain(path: str, content: bytes) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(content)
     except ValueError:
         raise Refusal(
-            f"tls.certificate: {path} holds no certificate in PEM; it begins with -----BEGIN CERTIFICATE-----"
+            f"tls.certificate: {path} holds no certificate in PEM, which would begin with -----BEGIN CERTIFICATE-----; name the file that does"
         ) from None
 
 

@@ -45,6 +45,13 @@ def started_last(host):
     return on(host, "grep -o 'Starting uWSGI [0-9.]*' /var/log/uwsgi/shop/shop_uwsgi.log | tail -n 1").split()[-1]
 
 
+def test_check_mode_says_that_it_would_release_and_releases_nothing(shop):
+    before = live(HOSTS[0])
+    shop.write("never")
+    assert "check mode: it would change" in shop.deploy("--check").output
+    assert live(HOSTS[0]) == before
+
+
 def test_a_new_version_of_uwsgi_is_a_release_and_loses_nothing(shop):
     host, before = HOSTS[0], live(HOSTS[0])
     with nothing_lost() as counted:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from ansible_collections.emperor.flask.plugins.module_utils import acme, certbot
+from ansible_collections.emperor.flask.plugins.module_utils import acme, certbot, certificates
 from ansible_collections.emperor.flask.plugins.module_utils.acme import Lineage, Order
 from ansible_collections.emperor.flask.plugins.module_utils.x509 import Certificate
 from lineages import DIRECTORY, issue, issued, lineage
@@ -155,11 +155,10 @@ def test_what_certbot_loses_is_read_from_its_log(tmp_path):
 
 def test_a_failure_says_what_is_served_and_until_when(tmp_path):
     made = lineage(tmp_path)
-    Path(made.combined).write_bytes(issued(made))
-    end = made.issued.end
-    assert f"its stand-in, which no browser trusts, until {end}." in ORDER.failure("", made)
-    made.adopt()
-    assert f"The app serves on with the certificate it has, until {end}." in ORDER.failure("", made)
+    Path(made.combined).write_bytes(certificates.self_signed(list(NAMES)).combined)
+    assert "its stand-in, which no browser trusts, until 2" in ORDER.failure("", made)
+    Path(made.combined).write_bytes(issued(made))  # of the authority, or of another before it
+    assert f"The app serves on with the certificate it has, until {made.issued.end}." in ORDER.failure("", made)
 
 
 def test_an_app_that_orders_nothing_any_more_is_forgotten_even_without_certbot(tmp_path, monkeypatch):
