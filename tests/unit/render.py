@@ -15,8 +15,18 @@ ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
 
 
+_rendered: dict[str, str] = {}
+
+
 def render(role: str, template: str, **facts: Any) -> str:
-    """Return a template's text for the role's own defaults and vars, and what a test lays over them."""
+    """Return a template's text for the role's own defaults and vars, and what a test lays over them; once for the same of each."""
+    asked = repr((role, template, facts))
+    if asked not in _rendered:
+        _rendered[asked] = _render(role, template, facts)
+    return _rendered[asked]
+
+
+def _render(role: str, template: str, facts: dict[str, Any]) -> str:
     loader = DataLoader()
     variables: dict[str, Any] = {"ansible_search_path": [str(ROLES / role)]}
     for name in ("defaults/main.yml", "vars/main.yml"):
