@@ -14,8 +14,7 @@ import re
 import time
 from dataclasses import dataclass
 
-from ansible_collections.emperor.flask.plugins.module_utils import certbot
-from ansible_collections.emperor.flask.plugins.module_utils.certificates import SELF_SIGNED
+from ansible_collections.emperor.flask.plugins.module_utils import certbot, certificates
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, run
 from ansible_collections.emperor.flask.plugins.module_utils.files import (
     Access,
@@ -63,7 +62,7 @@ class Lineage:
     @property
     def combined(self) -> str:
         """The copy that nginx reads: certificate, chain and key."""
-        return os.path.join(self.folder, "combined.pem")
+        return certificates.place(self.app, os.path.dirname(self.folder))
 
     @property
     def link(self) -> str:
@@ -92,8 +91,8 @@ class Lineage:
         present = Certificate.read(self.combined)
         if present is None:
             return "no certificate"
-        kind = "its stand-in, which no browser trusts" if SELF_SIGNED in present.issuer else "the certificate it has"
-        return f"{kind}, until {present.end}"
+        ours = certificates.SELF_SIGNED in present.issuer
+        return f"{'its stand-in, which no browser trusts' if ours else 'the certificate it has'}, until {present.end}"
 
     def is_taken(self) -> bool:
         """Tell whether nginx was given the newest of it."""
@@ -191,9 +190,9 @@ def issue(orders: list[Order]) -> list[str]:
     for order in orders:
         lineage = Lineage(order.app)
         try:
-            if lineage.issued is None:
-                lineage.delete()  # where half of it is lost, certbot would begin another under another name
             if order.lack(lineage):
+                if lineage.issued is None:  # where half of it is lost, certbot would begin another under another name
+                    lineage.delete()
                 certbot.certbot(*order.arguments())
             lineage.adopt()
         except CommandFailed as error:

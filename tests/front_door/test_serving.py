@@ -78,6 +78,16 @@ def test_more_connections_than_allowed_are_refused(host):
     assert sorted(statuses) == [200] * 4 + [429] * 4
 
 
+@contextlib.contextmanager
+def undone(host, begin, end):
+    """What a command does on a host, for as long as the block runs."""
+    on(host, begin)
+    try:
+        yield
+    finally:
+        on(host, end)
+
+
 def page(host, name):
     """A page of nginx's own, as its file has it."""
     return on(host, f"cat /usr/local/share/emperor-flask/emperor_pages/{name}.html").strip()
@@ -88,18 +98,13 @@ def test_pages_of_our_own_for_502_503_and_504_and_the_apps_own_pass():
     assert ask(host, f"{GALLERY}/status/503").body == "the gallery's own page"
     busy = ask(host, f"{GALLERY}/?busy=1")  # its nginx_extra
     assert (busy.status, busy.body.strip(), busy.headers["retry-after"]) == (503, page(host, "503"), "60")
-    on(host, "pkill -STOP -u gallery uwsgi")
-    try:
-        late = ask(host, f"{GALLERY}/")
-        assert (late.status, late.body.strip()) == (504, page(host, "504"))
-    finally:
-        on(host, "pkill -CONT -u gallery uwsgi")
-    on(host, "systemctl stop uwsgi-emperor@gallery")
-    try:
-        gone = ask(host, f"{GALLERY}/")
-        assert (gone.status, gone.body.strip()) == (502, page(host, "502"))
-    finally:
-        on(host, "systemctl start uwsgi-emperor@gallery")
+    for status, begin, end in (
+        (504, "pkill -STOP -u gallery uwsgi", "pkill -CONT -u gallery uwsgi"),
+        (502, "systemctl stop uwsgi-emperor@gallery", "systemctl start uwsgi-emperor@gallery"),
+    ):
+        with undone(host, begin, end):
+            answer = ask(host, f"{GALLERY}/")
+        assert (answer.status, answer.body.strip()) == (status, page(host, status))
     for _ in range(50):
         if ask(host, f"{GALLERY}/").status == 200:
             return
