@@ -47,7 +47,7 @@ else
     echo "demo: creating the host $host"
     # The settings under which systemd runs as PID 1 with its sandboxing; molecule/default/molecule.yml has the same.
     docker run --detach --name $host --hostname $host --publish "127.0.0.1:$port:80" \
-        --cap-add SYS_ADMIN --cgroupns host --security-opt apparmor=unconfined \
+        --cap-add SYS_ADMIN --cap-add SYS_PTRACE --cgroupns host --security-opt apparmor=unconfined \
         --tmpfs /run --tmpfs /run/lock --tmpfs /tmp --volume /sys/fs/cgroup:/sys/fs/cgroup:rw \
         emperor-test/debian-13 >/dev/null
 fi

@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
-from ansible_collections.emperor.flask.plugins.plugin_utils import owner, plans
+from ansible_collections.emperor.flask.plugins.plugin_utils import limits, owner, plans
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered
 from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
@@ -59,7 +59,11 @@ class ActionModule(ActionBase):
         apps, mistakes = self._inventory.apps()
         if mistakes:
             raise AnsibleActionFail("\n".join(mistakes))
-        looked = self._module("look", [{"name": app["name"], "python": app.get("python", PYTHON)} for app in apps])
+        slices = {app["name"]: self._slice(app) for app in apps}
+        looked = self._module(
+            "look",
+            [{"name": app["name"], "python": app.get("python", PYTHON), "limits": slices[app["name"]]} for app in apps],
+        )
         if looked.get("failed"):
             return looked
         seen = looked["by_app"]
@@ -88,7 +92,10 @@ class ActionModule(ActionBase):
             return {**result, **self._close(at_once)}
         for release in changed:
             display.display(f"app '{release.app['name']}': {release.stage}")
-        items = [{"name": release.app["name"], "python": release.app["python"]} for release in changed]
+        items = [
+            {"name": release.app["name"], "python": release.app["python"], "limits": slices[release.app["name"]]}
+            for release in changed
+        ]
         for item, release in zip(items, changed):
             item["release"] = release.request()
             if not {release.stage.code, release.stage.digest} & set(seen[item["name"]]["codes"]):
@@ -171,6 +178,12 @@ class ActionModule(ActionBase):
         uwsgi_ini = render(self, app["vassal_template"] or "uwsgi.ini.j2", variables)
         nginx_conf = render(self, app["nginx_template"] or "nginx.conf.j2", variables)
         return Rendered(stage, app, seen["python"], seen["uwsgi"] or "to be built", pythonpath, uwsgi_ini, nginx_conf)
+
+    def _slice(self, app: Result) -> str:
+        """The unit file of the app's slice; one that goes away has none."""
+        if app["state"] == "absent":
+            return ""
+        return render(self, "slice.j2", {**self._vars, "app": limits.on_machine(app, self._arguments["host"])})
 
     def _send(self, release: Rendered) -> str:
         """Carry an app's code over. Ansible takes the folder of the archives away after the task."""

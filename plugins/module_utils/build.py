@@ -1,16 +1,21 @@
 # Copyright (c) emperor.flask maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Code as it is served, where that is not just the source: with links to what survives releases, and with its build hooks run."""
+"""Code as it is served, where that is not just the source: its build hooks run in it, and links lead to what survives releases."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
-import shutil
 
-from ansible_collections.emperor.flask.plugins.module_utils.commands import run
-from ansible_collections.emperor.flask.plugins.module_utils.hooks import PATH, run_each
+from ansible_collections.emperor.flask.plugins.module_utils import box, jobs
+from ansible_collections.emperor.flask.plugins.module_utils.bench import adopt, bench
+from ansible_collections.emperor.flask.plugins.module_utils.files import remove_tree
+from ansible_collections.emperor.flask.plugins.module_utils.hooks import SHELL, run_each
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
-from ansible_collections.emperor.flask.plugins.module_utils.store import Release, compile_code, give_to_root
+from ansible_collections.emperor.flask.plugins.module_utils.store import Release, fill
+
+# A shared path begins with what the source has there, else as a folder. The app's user makes it: root does not write in an app's folder.
+BEGIN = 'mkdir -p "${2%/*}"; if [ -e "$1" ] || [ -L "$1" ]; then cp -R -P "$1" "$2"; else mkdir "$2"; fi'
 
 
 def build_code(layout: Layout, release: Release, python: str) -> None:
@@ -18,51 +23,44 @@ def build_code(layout: Layout, release: Release, python: str) -> None:
     path = layout.code(release.code)
     if os.path.isdir(path):
         return
-    partial = f"{path}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
+    partial, hooks = f"{path}.partial", release.manifest["hooks"]["build"]
+    remove_tree(partial)
     try:
-        run(["cp", "-R", "-P", "--preserve=mode,timestamps", layout.code(release.source), partial])
+        with bench(layout, "code") as (built,):
+            job = jobs.build(layout, release.manifest, "/", _sees(layout, release, built))
+            fill(job, python, path, layout.code(release.source), compiled=not hooks)
+            if hooks:
+                _run_hooks(layout, release, job)
+                fill(job, python, path, "")
+            adopt(built, partial)
         for shared in release.manifest["shared"]:
-            _share(layout, partial, shared)
-        if release.manifest["hooks"]["build"]:
-            _run_hooks(layout, release, partial)
-        compile_code(python, partial, path)
-        give_to_root(partial)
+            _share(layout, release, partial, shared)
         os.rename(partial, path)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_tree(partial)
 
 
-def _share(layout: Layout, code: str, path: str) -> None:
-    """Put a link in a path's place. What the source has there is the beginning; else it is a folder.
+def _sees(layout: Layout, release: Release, built: str) -> list[str]:
+    """What a build sees of the apps' folders: the code that it makes, at its final place, the source and the packages."""
+    seen = [layout.code(release.source), layout.venv(release.venv)]
+    return [f"BindPaths={built}:{layout.code(release.code)}", *(f"BindReadOnlyPaths={path}" for path in seen)]
 
-    The app's user writes to the shared folder, not root: it is the app's own and may hold links to anywhere.
-    """
+
+def _run_hooks(layout: Layout, release: Release, job: box.Job) -> None:
+    """Run the build hooks in the code, without secrets and without what other releases have left in shared paths."""
+    code, venv = layout.code(release.code), layout.venv(release.venv)
+    variables = [f"Environment=HOME={code}", f"Environment=FLASK_APP={release.manifest['module']}"]
+    job = dataclasses.replace(job, folder=code, settings=[*job.settings, *variables])
+    shell = box.in_release("", code, venv, release.manifest["pythonpath"], "", SHELL)
+    run_each(job, release.manifest["hooks"]["build"], shell, "build")
+
+
+def _share(layout: Layout, release: Release, code: str, path: str) -> None:
+    """Put a link in a path's place."""
     inside, outside = os.path.join(code, path), os.path.join(layout.shared, path)
     if not os.path.lexists(outside):
-        run(["mkdir", "-p", os.path.dirname(outside)], user=layout.name, cwd="/")
-        copy = ["cp", "-R", "-P", inside] if os.path.exists(inside) else ["mkdir"]
-        run([*copy, outside], user=layout.name, cwd="/")
-    if os.path.isdir(inside) and not os.path.islink(inside):
-        shutil.rmtree(inside)
-    elif os.path.lexists(inside):
-        os.unlink(inside)
+        job = jobs.hook(layout, "share", release.identity, release.manifest, "/")
+        jobs.run_job(job, [*SHELL, BEGIN, "share", inside, outside])
+    remove_tree(inside)
     os.makedirs(os.path.dirname(inside), exist_ok=True)
     os.symlink(outside, inside)
-
-
-def _run_hooks(layout: Layout, release: Release, code: str) -> None:
-    """Run the build hooks as the app's user, whose the code is meanwhile; its packages' commands come first on the path."""
-    run(["chown", "-R", "-h", f"{layout.name}:{layout.name}", code])
-    venv = layout.venv(release.venv)
-    pythonpath = os.pathsep.join(
-        folder.replace(layout.code(release.code), code) for folder in release.manifest["pythonpath"]
-    )
-    settings = {
-        "PATH": f"{venv}/bin:{PATH}",
-        "HOME": code,
-        "VIRTUAL_ENV": venv,
-        "PYTHONPATH": pythonpath,
-        "FLASK_APP": release.manifest["module"],
-    }
-    run_each(release.manifest, "build", ["/bin/sh", "-ec"], cwd=code, env=settings, user=layout.name)

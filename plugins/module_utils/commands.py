@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 
@@ -19,26 +20,26 @@ class CommandFailed(Refusal):
         self.code, self.output = code, output
 
 
-def run(argv: list[str], cwd: str | None = None, env: dict[str, str] | None = None, user: str | None = None) -> str:
+def run(argv: list[str], cwd: str | None = None, env: dict[str, str] | None = None, given: str | None = None) -> str:
     """Return what a command printed (both streams); raise CommandFailed when it cannot start or ends with an error.
 
-    ``user`` runs it as that account with its own groups and none of root's (Python >= 3.9). It has no terminal to ask on.
+    It has no terminal to ask on; ``given`` is a file that it reads as its standard input. What runs as an app's account is not started
+    here, but in the app's box (jobs.py).
     """
-    account = {"user": user, "group": user, "extra_groups": []} if user else {}
     try:
-        done = subprocess.run(
-            argv,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-            start_new_session=True,
-            **account,
-        )
+        with open(given or os.devnull, "rb") as stdin:
+            done = subprocess.run(
+                argv,
+                cwd=cwd,
+                env=env,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+                start_new_session=True,
+            )
     except OSError as error:
         raise CommandFailed(argv, 127, str(error)) from error
     if done.returncode:

@@ -21,6 +21,7 @@ from ansible_collections.emperor.flask.plugins.module_utils import (
     build,
     hooks,
     host,
+    jobs,
     retention,
     room,
     site,
@@ -74,8 +75,11 @@ class App:
             _scheme(manifest),
         )
 
-    def look(self, python: str) -> dict[str, Any]:
-        """What the controller needs to know to plan: what there is to build on, what is live, and whether anything is amiss."""
+    def look(self, python: str, limits: str) -> dict[str, Any]:
+        """What the controller needs to know to plan: what there is to build on, what is live, and whether anything is amiss.
+
+        ``limits`` is the text that the unit file of the app's slice should have.
+        """
         layout, live = self.layout, vassal.live(self.layout)
         group, version = host.nginx_group(), host.python_version(python)
         ready = systemd.is_ready(layout.unit)
@@ -94,7 +98,7 @@ class App:
             "healthy": bool(manifest and ready) and self._is_healthy(live),
             "in_place": ready
             and bool(group)
-            and not account.misplaced(layout, group)
+            and not account.misplaced(layout, group, limits)
             and not vassal.leftovers(layout, live)
             and not retention.debris(layout)
             and static.is_settled(layout, static.of_release(layout, live.release) if live else None)
@@ -115,15 +119,18 @@ class App:
         salt = randomness.token_hex(16)
         return {"salt": salt, "digest": keyed_digest(salt, _text(vassal.secrets(self.layout, activation.number)))}
 
-    def stage(self, release: store.Release, archive: str | None, exports: str, python: str) -> dict[str, Any]:
+    def stage(
+        self, release: store.Release, archive: str | None, exports: str, python: str, limits: str
+    ) -> dict[str, Any]:
         """Bring code, packages and the release's folder onto the host, test its site, and number its activation."""
         layout, live = self.layout, vassal.live(self.layout)
-        account.prepare(layout)
+        jobs.stop_abandoned(layout)
+        account.prepare(layout, limits)
         self._settle_static()
         self._check_room(release, archive, live)
         room.check_queue(release.uwsgi_ini)
         if not os.path.isdir(layout.code(release.code)):
-            store.stage_code(layout, release.source, archive, python)
+            store.stage_code(layout, release, archive, python)
         store.stage_venv(layout, release, python)
         build.build_code(layout, release, python)
         static.stage_static(layout, release)
@@ -137,6 +144,7 @@ class App:
         layout, live = self.layout, vassal.live(self.layout)
         if live is None:
             raise Refusal("it has no release yet, so there is none to go back to")
+        jobs.stop_abandoned(layout)
         wanted = release or retention.before(layout, live.release)
         if wanted is None:
             raise Refusal(f"there is no release before {live.release} on this host; there are: {self._releases()}")
@@ -187,7 +195,7 @@ class App:
         if activation in vassal.governed(layout):
             return
         try:
-            vassal.start(layout, activation, manifest["uwsgi"])
+            vassal.start(layout, activation, manifest)
             systemd.wake(layout.unit)
             vassal.wait_until_healthy(layout, activation, self._health(manifest))
         except BaseException:

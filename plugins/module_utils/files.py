@@ -11,6 +11,8 @@ import pwd
 import stat
 from dataclasses import dataclass
 
+from ansible_collections.emperor.flask.plugins.module_utils.commands import run
+
 NEW, OLD = ".emperor-new", ".emperor-old"  # beside a file, on its way in and out; no program's pattern matches them
 
 
@@ -134,6 +136,14 @@ def remove(path: str) -> None:
     """Remove a file or link that may be gone already."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
+
+
+def remove_tree(path: str) -> None:
+    """Remove a file or folder and all in it, however deep; nothing if it is gone already. Another account may have made it.
+
+    rm(1) holds few files open and has no limit of depth, and no link leads it away (fts(3)).
+    """
+    run(["rm", "-rf", "--one-file-system", "--", path])
 
 
 def give_sockets(folder: str, group: str) -> None:

@@ -61,7 +61,15 @@ def facts(pythons: list[str]) -> dict[str, object]:
         "somaxconn": number("/proc/sys/net/core/somaxconn"),
         "somaxconn_can_be_set": os.access("/proc/sys/net/core/somaxconn", os.W_OK),
         "open_files": open_files(),
+        "cpus": os.cpu_count() or 1,
+        "memory": memory(),
     }
+
+
+def memory(meminfo: str = "/proc/meminfo") -> int:
+    """Bytes of memory that the machine has."""
+    with open(meminfo, encoding="ascii") as stream:
+        return int(re.search(r"^MemTotal:\s+(\d+) kB", stream.read(), re.MULTILINE).group(1)) * 1024
 
 
 def lineages(folder: str = "/etc/letsencrypt/renewal") -> list[str]:

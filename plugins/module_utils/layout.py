@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from ansible_collections.emperor.flask.plugins.module_utils.box import slice_of
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access
 
 
@@ -51,9 +52,29 @@ class Layout:
         return f"uwsgi-emperor@{self.name}.service"
 
     @property
+    def slice_unit(self) -> str:
+        """The unit file of its slice."""
+        return self._at("etc/systemd/system", slice_of(self.name))
+
+    @property
+    def drop_ins(self) -> str:
+        """The folder of what its Emperor has beside the template unit."""
+        return self._at("etc/systemd/system", f"{self.unit}.d")
+
+    @property
     def run(self) -> str:
         """The folder of its sockets."""
         return os.path.join(self.home, "run")
+
+    @property
+    def bench(self) -> str:
+        """The folder that its code and packages are built in; it is root's."""
+        return os.path.join(self.home, "build")
+
+    @property
+    def builder(self) -> str:
+        """The account that builds; no app can have this name."""
+        return f"_{self.name}"
 
     @property
     def codes(self) -> str:
@@ -151,6 +172,7 @@ class Layout:
         inside = Access(0o750, "root", app)
         return {
             self.home: Access(0o751),
+            self.bench: Access(0o700),
             self.codes: inside,
             self.venvs: inside,
             self.statics: Access(0o750, "root", nginx_group),

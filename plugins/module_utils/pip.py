@@ -14,12 +14,15 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
-from ansible_collections.emperor.flask.plugins.module_utils.files import Access, Snapshot, remove, replace_file
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, tail
+from ansible_collections.emperor.flask.plugins.module_utils.files import Access, Snapshot, remove_tree, replace_file
 
 FOLDER = "/etc/emperor-flask"
+LENT = "/var/www/lent"  # where a build sees what is lent to it
+TOLD = re.compile(r"PIP_\w+|(https?|all|no)_proxy|SSL_CERT_FILE|REQUESTS_CA_BUNDLE", re.IGNORECASE)
+QUOTED = re.compile(r'["\\`$]')  # what double quotes do not protect (systemd.exec(5))
 TEMPORARY = "/var/tmp"  # /tmp is often mounted noexec, and a build executes what it has compiled
 RETRIES = "2"  # pip's default, 5, lets an index that does not answer take two minutes
 INDEX = "https://pypi.org/simple"
@@ -29,55 +32,70 @@ NO_ANSWER_FROM = re.compile(r"(?:host=|resolve |Connection to )'?([\w.-]+)")
 REMEDY = "Correct prerequisites_package_index, prerequisites_proxy or prerequisites_ca_certificate, or mend what does not answer."
 
 
-def pip(python: str, *arguments: str, folder: str, user: str | None = None, cwd: str | None = None) -> str:
+def pip(python: str, *arguments: str, runner: Callable[[list[str]], str]) -> str:
     """Run pip of a virtual environment, and return what it printed.
 
-    ``folder`` belongs to ``user`` and nobody else can read it; it holds what pip needs while it runs. Raise CommandFailed
-    for what pip could not do, and Refusal for an index that did not answer.
+    ``runner`` runs a command with what lent() or own() says. Raise CommandFailed for what pip could not do, and Refusal for an index that
+    did not answer.
     """
     started = time.monotonic()
-    with _environment(folder, user) as environment:
-        try:
-            return run(
-                [python, "-m", "pip", "--disable-pip-version-check", "--no-cache-dir", "--no-input", *arguments],
-                env=environment,
-                user=user,
-                cwd=cwd,
-            )
-        except CommandFailed as error:
-            reason = unanswered(error.output)
-            if reason is None:
-                raise
-            raise Refusal(
-                f"{index_named(error.output)} did not answer within {time.monotonic() - started:.0f} seconds: {reason}\n{REMEDY}"
-            ) from error
+    try:
+        return runner([python, "-m", "pip", "--disable-pip-version-check", "--no-cache-dir", "--no-input", *arguments])
+    except CommandFailed as error:
+        reason = unanswered(error.output)
+        if reason is None:
+            raise
+        raise Refusal(
+            f"{index_named(error.output)} did not answer within {time.monotonic() - started:.0f} seconds: {reason}\n{REMEDY}"
+        ) from error
+
+
+def own(folder: str) -> dict[str, str]:
+    """The environment for a pip that runs as root, in a folder of root's."""
+    netrc = os.path.join(FOLDER, "netrc")
+    return {**os.environ, **_variables(folder), **({"NETRC": netrc} if os.path.exists(netrc) else {})}
 
 
 @contextlib.contextmanager
-def _environment(folder: str, user: str | None) -> Iterator[dict[str, str]]:
-    """The environment for pip; a user gets a copy of the credentials, which are root's, for as long as pip runs."""
-    environment = {
-        "PIP_RETRIES": RETRIES,
-        **os.environ,
-        "HOME": folder,
-        "TMPDIR": TEMPORARY,
-        "LC_ALL": "C.UTF-8",
-    }
+def lent(bench: str, user: str, texts: dict[str, str]) -> Iterator[list[str]]:
+    """What a job of ``user`` needs for pip, as settings of its unit: environment, credentials, and files that pip reads.
+
+    It sees them in LENT for as long as this lasts; they stand in ``bench``, which is root's.
+    """
+    folder = os.path.join(bench, "lent")
+    os.mkdir(folder)
+    os.chmod(folder, 0o755)
+    variables = _variables(TEMPORARY)
+    try:
+        for name, text in texts.items():
+            replace_file(os.path.join(folder, name), text.encode(), Access(0o644))
+        credentials = Snapshot.take(os.path.join(FOLDER, "netrc")).content
+        if credentials:
+            replace_file(os.path.join(folder, "netrc"), credentials, Access(0o400, user, user))
+            variables["NETRC"] = os.path.join(LENT, "netrc")
+        # By way of a file: anybody can ask systemd for the environment of a unit.
+        environment = os.path.join(bench, "environment")
+        replace_file(environment, "".join(map(_line, variables.items())).encode(), Access(0o600))
+        yield [f"EnvironmentFile={environment}", f"BindReadOnlyPaths={folder}:{LENT}"]
+    finally:
+        remove_tree(folder)
+
+
+def _variables(home: str) -> dict[str, str]:
+    """What pip is told by its environment: this, and what the play's own says of pip and proxies."""
+    told = {name: value for name, value in os.environ.items() if TOLD.fullmatch(name)}
+    variables = {"PIP_RETRIES": RETRIES, **told, "HOME": home, "TMPDIR": TEMPORARY, "LC_ALL": "C.UTF-8"}
     settings = os.path.join(FOLDER, "pip.conf")
     if os.path.exists(settings):
-        environment["PIP_CONFIG_FILE"] = settings
-    proxy = Snapshot.take(os.path.join(FOLDER, "proxy")).content
-    if proxy:
-        environment.update(line.split("=", 1) for line in proxy.decode().splitlines())
-    credentials = Snapshot.take(os.path.join(FOLDER, "netrc")).content
-    copy = os.path.join(folder, ".netrc")
-    if credentials:
-        replace_file(copy, credentials, Access(0o400, user or "root", user or "root"))
-        environment["NETRC"] = copy
-    try:
-        yield environment
-    finally:
-        remove(copy)
+        variables["PIP_CONFIG_FILE"] = settings
+    proxy = Snapshot.take(os.path.join(FOLDER, "proxy")).content or b""
+    return {**variables, **dict(line.split("=", 1) for line in proxy.decode().splitlines())}
+
+
+def _line(variable: tuple[str, str]) -> str:
+    """A line of systemd's EnvironmentFile."""
+    name, value = variable[0], QUOTED.sub(r"\\\g<0>", variable[1])
+    return f'{name}="{value}"\n'
 
 
 def unanswered(output: str) -> str | None:

@@ -7,23 +7,35 @@ Nothing in a store changes after it was made. What is not complete is made anew;
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import json
 import os
-import shutil
-import tarfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, succeeds
-from ansible_collections.emperor.flask.plugins.module_utils.files import Access, replace_file
+from ansible_collections.emperor.flask.plugins.module_utils import box, jobs
+from ansible_collections.emperor.flask.plugins.module_utils.bench import adopt, bench
+from ansible_collections.emperor.flask.plugins.module_utils.box import Job
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, tail
+from ansible_collections.emperor.flask.plugins.module_utils.files import Access, remove_tree, replace_file
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.packages import Packages
-from ansible_collections.emperor.flask.plugins.module_utils.pip import pip, reason
+from ansible_collections.emperor.flask.plugins.module_utils.pip import LENT, lent, pip, reason
 
 SCHEMA = 2  # of a release's manifest
-UNCHECKED = ["--invalidation-mode", "unchecked-hash"]  # a store never changes, so Python need not look whether it did
-COMPLETE = "emperor-complete"  # stands in a virtual environment that was finished: it cannot be renamed into place
+COMPLETE = "emperor-complete"  # stands in a virtual environment that was finished
+SOURCE = "/var/www/source"  # where a build sees a copy of the code that it may write in
+# Run in the box: fills a folder, and byte-compiles it. A store never changes, so Python need not look whether it did.
+FILL = """
+import compileall, py_compile, shutil, sys, tarfile
+folder, source, compiled = sys.argv[1:]
+if source == "-":
+    with tarfile.open(fileobj=sys.stdin.buffer, mode="r|*") as archive:
+        archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+elif source:
+    shutil.copytree(source, folder, symlinks=True, dirs_exist_ok=True)
+if compiled:
+    compileall.compile_dir(folder, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+"""
 
 
 @dataclass(frozen=True)
@@ -47,83 +59,91 @@ class Release:
     packaged: bool = False
 
 
-def stage_code(layout: Layout, digest: str, archive: str | None, python: str) -> bool:
-    """Unpack and byte-compile the code of this digest unless it is there; tell whether that was needed."""
-    path = layout.code(digest)
+def stage_code(layout: Layout, release: Release, archive: str | None, python: str) -> bool:
+    """Unpack the release's source unless it is there, and byte-compile it if it is served as it is; tell whether that was needed."""
+    path = layout.code(release.source)
     if os.path.isdir(path):
         return False
     if archive is None:
-        raise Refusal(f"the code {digest} is not on the host and was not sent; run again")
+        raise Refusal(f"the code {release.source} is not on the host and was not sent; run again")
     partial = f"{path}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    os.mkdir(partial)  # an app that is a package of an index has no files
+    remove_tree(partial)
     try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(partial, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
-        compile_code(python, partial, path)
-        give_to_root(partial)
+        with bench(layout, "code") as (built,):
+            job = jobs.build(layout, release.manifest, "/", [f"BindPaths={built}:{path}"])
+            fill(job, python, path, "-", archive=archive)
+            adopt(built, partial)
         os.rename(partial, path)
-    except (OSError, tarfile.TarError) as error:
-        raise Refusal(f"the code cannot be unpacked to {path}: {error}") from error
+    except (OSError, CommandFailed) as error:
+        said = tail(error.output, 1) if isinstance(error, CommandFailed) else error
+        raise Refusal(f"the code cannot be unpacked to {path}: {said}") from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_tree(partial)
     return True
 
 
-def compile_code(python: str, folder: str, path: str) -> None:
-    """Byte-compile a folder that will be ``path``. What cannot be, such as a template that ends in .py, is found out when it is imported."""
-    succeeds([python, "-m", "compileall", "-q", *UNCHECKED, "-s", folder, "-p", path, folder])
+def fill(job: Job, python: str, folder: str, source: str, compiled: bool = True, archive: str | None = None) -> None:
+    """Fill a folder of the builder's with a copy of ``source``, or ("-") with what ``archive`` holds, and byte-compile it.
+
+    An empty ``source`` leaves it as it is. What cannot be compiled, such as a template that ends in .py, is found out when it is imported.
+    """
+    program = ["-I", "-c", FILL, folder, source, "compiled" if compiled else ""]
+    jobs.run_job(job, [python, *program], given=archive)
 
 
 def stage_venv(layout: Layout, release: Release, python: str) -> bool:
     """Make the release's virtual environment unless it is there; tell whether that was needed.
 
-    pip runs as the app's user, because a package's build may run any code; afterwards everything belongs to root, and only
-    then is it called complete.
+    It is built in the box, where it sees itself at its final place, because a package's build may run any code.
     """
     path, packages = layout.venv(release.venv), Packages(**release.packages)
     if os.path.exists(os.path.join(path, COMPLETE)):
         return False
-    shutil.rmtree(path, ignore_errors=True)
-    os.mkdir(path)
-    interpreter = os.path.join(path, "bin", "python")
+    remove_tree(path)
     try:
-        for name, text in packages.texts.items():  # while the folder is root's: nobody can put a link in a file's place
+        with bench(layout, "venv", "source") as (venv, source):
+            job = jobs.build(layout, release.manifest, "/", [f"BindPaths={venv}:{path}"])
+            jobs.run_job(job, [python, "-m", "venv", path])
+            if packages.installs:
+                _install(layout, release, packages, job, source)
+            adopt(venv, path)
+        for name, text in packages.texts.items():
             replace_file(os.path.join(path, name), text.encode(), Access(0o644))
-        Access(0o700, layout.name, layout.name).apply(path)
-        run([python, "-m", "venv", path], env={**os.environ, "HOME": path}, user=layout.name, cwd="/")
-        with _code_for(packages, layout, release) as code:
-            for arguments in packages.arguments(path):
-                pip(interpreter, "install", *arguments, folder=path, user=layout.name, cwd=code)
-        give_to_root(path)
         replace_file(os.path.join(path, COMPLETE), b"", Access(0o644))
+    except jobs.TimedOut as error:
+        remove_tree(path)
+        raise Refusal(
+            f"the virtual environment was not made within {box.timeout(release.manifest, 'build')} seconds; raise timeouts.build, or lock to "
+            f"packages that need no build. The end of what pip said:\n{tail(error.output)}"
+        ) from error
     except CommandFailed as error:
-        shutil.rmtree(path, ignore_errors=True)
-        source = f" with {packages.origin}" if packages.installs else ""
+        remove_tree(path)
+        made_of = f" with {packages.origin}" if packages.installs else ""
         said = reason(error.output, layout.home)
-        raise Refusal(f"the virtual environment cannot be made{source}:\n{said}") from error
+        raise Refusal(f"the virtual environment cannot be made{made_of}:\n{said}") from error
     except BaseException:
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path)
         raise
     return True
 
 
-@contextlib.contextmanager
-def _code_for(packages: Packages, layout: Layout, release: Release) -> Iterator[str]:
-    """The folder that pip starts in: the code, or a copy where something of it is built, because setuptools writes beside it.
-
-    The app's user copies, as nobody else may write where it could put links.
-    """
+def _install(layout: Layout, release: Release, packages: Packages, job: Job, source: str) -> None:
+    """Let pip install in the code, or in a copy where something of it is built, because setuptools writes beside it."""
     code = next(filter(os.path.isdir, map(layout.code, (release.source, release.code))))
-    if not packages.uses_code:
-        yield code
-        return
-    copy = os.path.join(layout.venv(release.venv), "emperor-code")
-    try:
-        run(["cp", "-R", "-P", "--preserve=mode,timestamps", f"{code}/.", copy], user=layout.name, cwd="/")
-        yield copy
-    finally:
-        shutil.rmtree(copy, ignore_errors=True)
+    interpreter = os.path.join(layout.venv(release.venv), "bin", "python")
+    with lent(layout.bench, layout.builder, packages.texts) as settings:
+        job = dataclasses.replace(
+            job,
+            folder=SOURCE if packages.uses_code else code,
+            settings=[*job.settings, *settings, f"BindReadOnlyPaths={code}", f"BindPaths={source}:{SOURCE}"],
+        )
+        if packages.uses_code:
+            jobs.run_job(job, ["/bin/cp", "-R", "-P", "--preserve=mode,timestamps", f"{code}/.", SOURCE])
+        for arguments in packages.arguments(LENT):
+            # By way of env(1): systemd-run looks for a program where it is called, and this one is in the box only.
+            pip(
+                interpreter, "install", *arguments, runner=lambda command: jobs.run_job(job, ["/usr/bin/env", *command])
+            )
 
 
 def make_release(layout: Layout, release: Release) -> bool:
@@ -132,7 +152,7 @@ def make_release(layout: Layout, release: Release) -> bool:
     if os.path.isdir(path):
         return False
     partial = f"{path}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
+    remove_tree(partial)
     os.mkdir(partial, 0o700)
     for_app = Access(0o640, "root", layout.name)
     replace_file(os.path.join(partial, "uwsgi.ini"), release.uwsgi_ini.encode(), for_app)
@@ -147,21 +167,3 @@ def make_release(layout: Layout, release: Release) -> bool:
     Access(0o750, "root", layout.name).apply(partial)
     os.rename(partial, path)
     return True
-
-
-def give_to_root(top: str) -> None:
-    """Give a tree to root: readable by all who pass the folder above it, executable where it was, writable by root alone.
-
-    From the top down, each folder before what is in it: then nobody can put a link in the place of a file meanwhile.
-    """
-    _give(top)
-    for parent, folders, files in os.walk(top):
-        for name in [*folders, *files]:
-            _give(os.path.join(parent, name))
-
-
-def _give(path: str) -> None:
-    os.chown(path, 0, 0, follow_symlinks=False)
-    if not os.path.islink(path):
-        executable = os.path.isdir(path) or os.stat(path).st_mode & 0o100
-        os.chmod(path, 0o755 if executable else 0o644)

@@ -28,6 +28,12 @@ def disable_now(unit: str) -> None:
     succeeds(["systemctl", "disable", "--quiet", "--now", unit])
 
 
+def stop_slice(name: str) -> None:
+    """Kill everything in a slice, and stop its units; one that is not known has nothing in it."""
+    succeeds(["systemctl", "kill", "--signal=KILL", name])
+    succeeds(["systemctl", "stop", name])
+
+
 def reload(unit: str) -> None:
     """Reload a unit that can be, restart one that cannot, start one that is stopped."""
     _ask(unit, ["systemctl", "reload-or-restart", unit])

@@ -22,7 +22,7 @@ from typing import Any
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run
 from ansible_collections.emperor.flask.plugins.module_utils.files import replace_link
 from ansible_collections.emperor.flask.plugins.module_utils.host import python_version, system
-from ansible_collections.emperor.flask.plugins.module_utils.pip import pip, reason
+from ansible_collections.emperor.flask.plugins.module_utils.pip import own, pip, reason
 
 COMPLETE = ".complete"
 CURRENT = "current"
@@ -119,16 +119,19 @@ class Build:
             file.write(f"uwsgi=={self.version} --hash=sha256:{checksum}\n")
         # A build isolated from the tree, so that every pip makes a wheel: those of Debian 12 have no "wheel" to do it with.
         how = ["--no-deps", "--no-binary", "uwsgi", "--use-pep517", "--require-hashes", "--requirement", requirements]
-        pip(self._python, "wheel", *how, "--wheel-dir", folder, folder=folder)
+        self._pip(folder, "wheel", *how, "--wheel-dir", folder)
         (wheel,) = (entry.path for entry in os.scandir(folder) if entry.name.endswith(".whl"))
         os.chmod(wheel, 0o644)  # the controller fetches it as the user it logs in with
         return wheel
 
     def _install(self, wheel: str) -> None:
-        pip(self._python, "install", "--no-index", "--no-deps", wheel, folder=os.path.dirname(wheel))
+        self._pip(os.path.dirname(wheel), "install", "--no-index", "--no-deps", wheel)
         answer = run([self.binary, "--version"]).strip()
         if answer != self.version:
             raise Refusal(f"{self.binary} says that it is uWSGI '{answer}', not {self.version}")
+
+    def _pip(self, folder: str, *arguments: str) -> None:
+        pip(self._python, *arguments, runner=lambda command: run(command, env=own(folder)))
 
 
 def plan(root: str, version: str, pythons: list[str]) -> list[Build]:

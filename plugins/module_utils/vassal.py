@@ -14,6 +14,7 @@ import re
 import time
 from dataclasses import dataclass
 
+from ansible_collections.emperor.flask.plugins.module_utils import box
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal, tail
 from ansible_collections.emperor.flask.plugins.module_utils.files import (
     Access,
@@ -117,12 +118,20 @@ def stage(layout: Layout, activation: Activation, exports: str) -> None:
     replace_file(secrets(layout, activation.number), exports.encode(), Access(0o640, "root", layout.name))
 
 
-def start(layout: Layout, activation: Activation, uwsgi: str) -> None:
-    """Let the Emperor start a staged activation: the head of its ini names uWSGI, env and secrets to vassal-exec."""
+def start(layout: Layout, activation: Activation, manifest: dict) -> None:
+    """Let the Emperor start a staged activation: the head of its ini names uWSGI, env, secrets and limits to vassal-exec."""
     release = layout.release(activation.release)
     with open(os.path.join(release, "uwsgi.ini"), encoding="utf-8") as stream:
         options = stream.read()
-    head = f"; uwsgi = {uwsgi}\n; env = {release}/env\n; secrets = {secrets(layout, activation.number)}\n"
+    limits = manifest.get("limits", box.LIMITS)
+    named = {
+        "uwsgi": manifest["uwsgi"],
+        "env": f"{release}/env",
+        "secrets": secrets(layout, activation.number),
+        "files": limits["files"],
+        "bytes": limits["log"],
+    }
+    head = "".join(f"; {name} = {value}\n" for name, value in named.items())
     replace_file(ini(layout, activation), (head + options).encode(), Access(0o640, "root", layout.name))
 
 

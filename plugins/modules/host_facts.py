@@ -35,7 +35,7 @@ host:
     with their home, groups, folders of /var/www, nginx sites, the digest of nginx.org's keys, the programs
     that listen on the ports 80 and 443, sets of M(emperor.flask.configuration) that are applied, the apps that certbot renews
     certificates for, how many connections a listening socket may keep waiting, whether that can be set, how many files a service
-    may open.
+    may open, how many processors and bytes of memory it has.
   type: dict
   returned: always
 """

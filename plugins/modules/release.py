@@ -88,7 +88,7 @@ report:
 from contextlib import ExitStack
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils import account, lock, nginx, site
+from ansible_collections.emperor.flask.plugins.module_utils import lock, nginx, removal, site
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.engine import App
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
@@ -99,6 +99,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.vassal import Activa
 APP = {
     "name": {"required": True},
     "python": {},  # of look and stage
+    "limits": {"default": ""},  # of look and stage: the text of the slice's unit file
     "release": {"type": "dict"},  # of stage
     "archive": {},
     "wanted": {},  # of rollback
@@ -112,9 +113,9 @@ APP = {
 
 # What each step does with one app; a step's result by app is what the controller gets.
 STEPS = {
-    "look": lambda app, item, secrets: app.look(item["python"]),
+    "look": lambda app, item, secrets: app.look(item["python"], item["limits"]),
     "stage": lambda app, item, secrets: app.stage(
-        Release(**item["release"]), item["archive"], secrets.get(item["name"], ""), item["python"]
+        Release(**item["release"]), item["archive"], secrets.get(item["name"], ""), item["python"], item["limits"]
     ),
     "rollback": lambda app, item, secrets: _go_back(app, item["wanted"]),
     "before_switch": lambda app, item, secrets: app.run_hooks(_activation(item), "before_switch"),
@@ -128,7 +129,7 @@ STEPS = {
     "revert": lambda app, item, secrets: app.revert(
         Activation.parse(item["activation"]), Activation.parse(item["before"])
     ),
-    "remove": lambda app, item, secrets: account.remove_all(app.layout),
+    "remove": lambda app, item, secrets: removal.remove_all(app.layout),
 }
 UNLOCKED = ("look", "after_switch", "maintenance")  # reads; runs when the release is over; must not wait for one
 RELOADS = ("switch", "revert")  # once, after all apps

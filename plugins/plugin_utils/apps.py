@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.shell_exports import exports
-from ansible_collections.emperor.flask.plugins.plugin_utils import requirements, serving, source, spec, tls
+from ansible_collections.emperor.flask.plugins.plugin_utils import limits, requirements, serving, source, spec, tls
 
 App = dict[str, Any]
 
@@ -27,7 +27,7 @@ RESERVED = {
     "html": "the packaged default page's",
     "nginx": "nginx.org's account's",
 }
-NAME_LENGTH = 32  # useradd(8) refuses longer ones
+NAME_LENGTH = 31  # useradd(8) refuses accounts of more than 32; the one that builds for the app has one more character
 MODULE = re.compile(r"[A-Za-z_]\w*(\.\w+)*(:[A-Za-z_]\w*(\(\))?)?")
 SERVER_NAME = re.compile(r"[^\s;{}'\"]+")
 SIZE = re.compile(r"\d+[kKmMgG]?")
@@ -136,7 +136,7 @@ def _check_names(app: App) -> Iterator[str]:
     if not NAME.fullmatch(name):
         yield f"name '{name}' must be a small letter followed by small letters, digits, '_' or '-'; it is also a Unix user and a folder"
     if len(name) > NAME_LENGTH:
-        yield f"name '{name}' has {len(name)} characters; a Unix user may have {NAME_LENGTH}, so shorten it"
+        yield f"name '{name}' has {len(name)} characters; it is also a Unix user and may have {NAME_LENGTH}, so shorten it"
     if name in RESERVED:
         yield f"name '{name}' is {RESERVED[name]} name; choose another"
     if app["state"] == "present" and not MODULE.fullmatch(app["module"]):
@@ -235,4 +235,5 @@ CHECKS = (
     _check_templates,
     tls.mistakes,
     serving.mistakes,
+    limits.mistakes,
 )

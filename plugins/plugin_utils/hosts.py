@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils import certificates
 from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_build import OLDEST
+from ansible_collections.emperor.flask.plugins.plugin_utils import limits
 
 # What the roles' templates ask of the kernel; unit tests hold the two equal.
 QUEUE = 1024  # connections that wait for nginx, and for an app: their listening sockets' backlog
@@ -67,6 +68,10 @@ def _app(host: dict[str, Any], app: dict[str, Any]) -> Iterator[str]:
         yield f"app '{name}': name '{name}' is a group of the host's own; choose another name"
     elif name in host["folders"]:
         yield f"app '{name}': {home} exists on the host and was not made by us; move it away or choose another name"
+    builder = f"_{name}"
+    if host["accounts"].get(builder, home) != home or (builder in host["groups"] and builder not in host["accounts"]):
+        yield f"app '{name}': its builds would run as '{builder}', which is an account or group of the host's own; choose another name"
+    yield from (f"app '{name}': {sentence}" for sentence in limits.refusals(app, host))
     for site in (f"{name}.conf", f"000_{name}.conf"):
         if site in host["sites"] and host["sites"][site] != f"{home}/{name}_nginx.conf":
             yield f"app '{name}': /etc/nginx/conf.d/{site} exists on the host and was not made by us; move it away or choose another name"

@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.emperor.flask.plugins.module_utils.engine import keyed_digest
 from ansible_collections.emperor.flask.plugins.module_utils.shell_exports import exports
 from ansible_collections.emperor.flask.plugins.module_utils.store import SCHEMA
-from ansible_collections.emperor.flask.plugins.plugin_utils import tls
+from ansible_collections.emperor.flask.plugins.plugin_utils import limits, tls
 from ansible_collections.emperor.flask.plugins.plugin_utils.stage import Stage
 
 ID_LENGTH = 12  # hexadecimal digits of the digest: short enough for a socket's path, long enough never to meet again
@@ -70,6 +70,8 @@ class Rendered:
             "default_server": not self.app["server_names"],
             "health": {**self.app["health"], "host": self.host, "scheme": self.scheme},
             "hooks": self.app["hooks"],
+            "timeouts": self.app["timeouts"],
+            "limits": {"files": self.app["limits"]["files"], "log": limits.size(self.app["limits"]["log"])},
             "shared": self.app["shared"],
             "static": self.app["static"],
             "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.files().items()},

@@ -50,9 +50,9 @@ def test_a_link_to_another_apps_socket_serves_nothing_of_it(door, host):
     assert door.ask("/", "notes.example.com")[0] == 200
 
 
-def test_another_apps_processes_cannot_be_read(door, host):
+def test_another_apps_processes_are_not_even_seen(door, host):
     (worker, *_) = host.check_output("pgrep --uid echo uwsgi").split()
-    assert door.attempt("read", f"/proc/{worker}/environ") in ("EACCES", "EPERM")
+    assert door.attempt("read", f"/proc/{worker}/environ") == "ENOENT"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_an_apps_own_code_and_the_system_cannot_be_written(door, path):
     assert door.attempt("write", path) in ("EROFS", "EACCES")
 
 
-def test_an_apps_own_code_cannot_be_written_outside_of_the_sandbox_either(host):
+def test_an_apps_own_code_cannot_be_written_by_a_command_either(host):
     for path in ("current/code/src/notes/__init__.py", "current/venv/new.py", "current/env", "new"):
         writing = host.run(f"flask-app notes touch /var/www/notes/{path}")
         assert "Permission denied" in writing.stderr, path

@@ -1,6 +1,6 @@
-"""Keep an app busy through its host's nginx and count what goes wrong: load.py NAME [https]. Runs on the host; ends at SIGTERM and prints JSON.
+"""Keep an app busy through its host's nginx and count what goes wrong: load.py NAME [https] [RATE]. Runs on the host; ends at SIGTERM and prints JSON.
 
-200 requests a second over 12 kept-alive connections, and 4 clients that always have a request of 3 seconds in flight. A right
+200 requests a second (or RATE) over 12 kept-alive connections, and 4 clients that always have a request of 3 seconds in flight. A right
 answer has status 200 and begins with "shop ". An idle kept-alive connection that the server closes is counted apart: nothing was
 answered on it, so the request is sent again on a new one, as browsers do. The longest silence is that between two right answers to
 quick requests, or before the first or after the last: an app that does not come back is silent to the end.
@@ -16,15 +16,17 @@ import sys
 import threading
 import time
 
-RATE, CONNECTIONS, SLOW = 200, 12, 4
+RATE = next((int(word) for word in sys.argv[2:] if word.isdigit()), 200)
+CONNECTIONS, SLOW = 12, 4
 SECONDS = 3  # that /slow takes
 NAME = sys.argv[1]
-TLS = sys.argv[2:] == ["https"]
+TLS = "https" in sys.argv[2:]
 ANY = ssl._create_unverified_context()  # a stand-in serves until a certificate is there
 
 lock = threading.Lock()
 over = threading.Event()
 counted = {"requests": 0, "slow": 0, "closed_idle": 0, "failed": [], "versions": {}}
+waited = []  # seconds that right answers to quick requests took
 answers = [time.monotonic()]  # when quick requests were answered rightly, after the time of the beginning
 
 
@@ -45,6 +47,7 @@ class Client:
         self.path, self.connection, self.used = path, None, False
 
     def ask(self):
+        began = time.monotonic()
         try:
             try:
                 problem = self._once()
@@ -59,7 +62,7 @@ class Client:
             problem = repr(error)
         if problem:
             self.connection, self.used = None, False
-        self._count(problem)
+        self._count(problem, time.monotonic() - began)
 
     def _once(self):
         if self.connection is None:
@@ -75,12 +78,13 @@ class Client:
             counted["versions"][body] = counted["versions"].get(body, 0) + 1
         return None
 
-    def _count(self, problem):
+    def _count(self, problem, took):
         now = time.monotonic()
         with lock:
             counted["slow" if self.path == "/slow" else "requests"] += 1
             if self.path != "/slow" and not problem:
                 answers.append(now)
+                waited.append(took)
             if problem:
                 counted["failed"].append(f"{time.strftime('%H:%M:%S')} {self.path}: {problem}")
 
@@ -115,4 +119,5 @@ for thread in threads:
     thread.join()
 answers.sort()
 counted["longest_silence"] = round(max(b - a for a, b in zip(answers, answers[1:])), 3)
+counted["p99"] = sorted(waited)[len(waited) * 99 // 100] if waited else None
 print(json.dumps(counted))

@@ -1,6 +1,6 @@
 """An app that is to be absent goes completely; one whose name begins the same does not notice."""
 
-from conftest import HOSTS, nothing_lost, on
+from plays import HOSTS, nothing_lost, on
 
 FIND = "find / -xdev -name '*shop-2*' -not -path '/proc/*' -not -path '/sys/*' -not -path '/var/log/journal/*'; getent passwd shop-2; true"
 

@@ -5,7 +5,8 @@ import random
 import time
 
 import pytest
-from conftest import HOSTS, kill, live, nothing_lost, on, settled
+from conftest import settled
+from plays import HOSTS, kill, live, nothing_lost, on
 
 SEED = int(os.environ.get("EMPEROR_SEED", time.time()))
 KILLS = int(os.environ.get("EMPEROR_KILLS", "3"))

@@ -3,7 +3,8 @@
 import os
 
 import pytest
-from conftest import FLEET, HOSTS, nothing_lost, on, settled
+from conftest import settled
+from plays import FLEET, HOSTS, nothing_lost, on
 
 REFUSED = {
     "import error": (

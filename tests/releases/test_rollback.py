@@ -1,6 +1,6 @@
 """Back to a release that is still on the hosts, under load."""
 
-from conftest import HOSTS, live, nothing_lost, on
+from plays import HOSTS, live, nothing_lost, on
 
 SECRET = "curl -s -H 'Host: shop.test' localhost/environment/SHOP_KEY"
 COLOUR = "curl -s -H 'Host: shop.test' localhost/environment/SHOP_COLOUR"

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from conftest import HOSTS, NAME, nothing_lost, on
+from plays import HOSTS, NAME, nothing_lost, on
 
 (HOST,) = HOSTS
 LOG = "/var/log/nginx/access.log"

@@ -2,7 +2,8 @@
 
 import re
 
-from conftest import CHECKOUT, HOSTS, live, nothing_lost, on, settled
+from conftest import settled
+from plays import CHECKOUT, HOSTS, live, nothing_lost, on
 
 UNIT = CHECKOUT / "roles/uwsgi_emperor/templates/uwsgi-emperor@.service.j2"
 EMPEROR = CHECKOUT / "roles/uwsgi_emperor/templates/emperor.ini.j2"

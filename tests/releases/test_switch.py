@@ -2,7 +2,8 @@
 
 import os
 
-from conftest import FLEET, HOSTS, live, load, nothing_lost, on, settled
+from conftest import settled
+from plays import FLEET, HOSTS, live, load, nothing_lost, on
 
 ROW = int(os.environ.get("EMPEROR_ROW", "8"))
 

@@ -18,6 +18,8 @@ HOST = {
     "somaxconn": 4096,
     "somaxconn_can_be_set": True,
     "open_files": 1048576,
+    "cpus": 4,
+    "memory": 2**31,
     "sites": {"ours.conf": "/var/www/ours/ours_nginx.conf", "blog.conf": None},
 }
 
@@ -25,6 +27,11 @@ HOST = {
 def app(**changes):
     """A right app, but for the changes."""
     return {"name": "shop", "module": "hello:app", "source": {"path": str(DEMOAPP)}, **changes}
+
+
+def ready(**changes):
+    """A right app as hosts are asked about it."""
+    return apps.prepare(app(**changes), Path("/inventory"))[0]
 
 
 def mistakes(changes):
@@ -61,7 +68,16 @@ def test_a_relative_source_starts_from_the_inventory():
         ({"module": None}, ["module"]),
         ({"name": "Shop"}, ["name 'Shop'", "small letter"]),
         ({"name": "shop.eu"}, ["name 'shop.eu'", "small letters, digits, '_' or '-'"]),
-        ({"name": "s" * 33}, ["33 characters", "32", "shorten it"]),
+        ({"name": "s" * 33}, ["33 characters", "31", "shorten it"]),
+        ({"limits": {"memory": "lots"}}, ["limits.memory is 'lots'", "512M or 2G", "50%"]),
+        ({"limits": {"memory": "120%"}}, ["limits.memory is '120%'"]),
+        ({"limits": {"memory": "32M"}}, ["limits.memory is 32M", "at least 64M"]),
+        ({"limits": {"cpu": "2"}}, ["limits.cpu is '2'", "150% for one and a half"]),
+        ({"limits": {"files": 100}}, ["limits.files is 100", "for 16 threads it must be from 272"]),
+        ({"limits": {"log": "1k"}}, ["limits.log is '1k'", "512M or 2G"]),
+        ({"limits": {"log": "1M"}}, ["limits.log is 1M, less than client_max_body_size 75m", "raise limits.log"]),
+        ({"limits": {"ram": "1G"}}, ["unknown key 'limits.ram'", "memory"]),
+        ({"timeouts": {"hook": 0}}, ["timeouts.hook is 0", "at least 1"]),
         ({"name": "default"}, ["name 'default'", "choose another"]),
         ({"source": {"path": ""}}, ["source.path is empty", "name the folder"]),
         ({"source": {"path": ".", "git": "x"}}, ["source has path and git", "exactly one of"]),
@@ -262,22 +278,40 @@ def test_different_apps_do_not_conflict():
     ],
 )
 def test_a_name_that_belongs_to_the_host_is_refused(name, words):
-    (sentence,) = hosts.refusals(HOST, [{"name": name, "python": "/usr/bin/python3"}])
+    (sentence,) = hosts.refusals(HOST, [ready(name=name, python="/usr/bin/python3")])
     assert [word for word in words if word not in sentence] == [], sentence
 
 
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"memory": "64G"}, ["limits.memory is 64G, but the machine has 2048M", "lower it"]),
+        ({"cpu": "800%"}, ["limits.cpu is 800%, but the machine has 4 processors, which are 400%"]),
+        ({"tasks": 100}, ["limits.tasks is 100", "with 4 processes of 16 threads, need 170", "raise it, or lower"]),
+    ],
+)
+def test_limits_that_do_not_fit_the_machine_or_the_app_are_refused(limits, words):
+    (sentence,) = hosts.refusals(HOST, [ready(name="ours", limits=limits)])
+    assert [word for word in ["app 'ours'", *words] if word not in sentence] == [], sentence
+
+
+def test_an_account_that_builds_could_not_have_is_refused():
+    (sentence,) = hosts.refusals({**HOST, "accounts": {"_apt": "/nonexistent"}}, [ready(name="apt")])
+    assert "app 'apt': its builds would run as '_apt', which is an account or group of the host's own" in sentence
+
+
 def test_an_app_of_ours_is_at_home():
-    assert hosts.refusals(HOST, [{"name": "ours", "python": "/usr/bin/python3"}]) == []
+    assert hosts.refusals(HOST, [ready(name="ours", python="/usr/bin/python3")]) == []
 
 
 def test_a_missing_python_is_refused():
-    (sentence,) = hosts.refusals(HOST, [{"name": "ours", "python": "/opt/python9"}])
+    (sentence,) = hosts.refusals(HOST, [ready(name="ours", python="/opt/python9")])
     assert "python '/opt/python9'" in sentence
     assert "install it" in sentence
 
 
 def test_a_python_that_is_too_old_is_refused():
-    (sentence,) = hosts.refusals(HOST, [{"name": "ours", "python": "/opt/python3.7"}])
+    (sentence,) = hosts.refusals(HOST, [ready(name="ours", python="/opt/python3.7")])
     assert "app 'ours': python '/opt/python3.7' is Python 3.7; needed is 3.8 or newer" in sentence
 
 

@@ -8,28 +8,22 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.emperor.flask.plugins.module_utils import build, commands, hooks
+from ansible_collections.emperor.flask.plugins.module_utils import build
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.store import Release
+from unboxed import unbox
 
 HOOKS = {"build": [], "before_switch": [], "after_switch": []}
 MANIFEST = {"shared": [], "hooks": HOOKS, "module": "shop:app", "pythonpath": []}
 RELEASE = Release("0123456789ab", "50ce", "b117", "5e5e", {}, "", "", "", MANIFEST)
 
 
-def run(argv, cwd=None, env=None, user=None):
-    """As the user of the tests, who is not root."""
-    return "" if argv[0] == "chown" else commands.run(argv, cwd=cwd, env=env)
-
-
 @pytest.fixture
 def layout(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "chown", lambda *arguments, **options: None)
-    monkeypatch.setattr(build, "run", run)
-    monkeypatch.setattr(hooks, "run", run)
+    unbox(monkeypatch, tmp_path)
     layout = Layout("shop", str(tmp_path))
-    for folder in (layout.code("50ce/instance"), layout.shared, layout.venv("5e5e/bin")):
+    for folder in (layout.bench, layout.code("50ce/instance"), layout.shared, layout.venv("5e5e/bin")):
         Path(folder).mkdir(parents=True)
     Path(layout.code("50ce/shop.py")).write_text("app = 1\n")
     Path(layout.code("50ce/instance/settings.cfg")).write_text("first\n")

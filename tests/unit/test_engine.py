@@ -12,14 +12,23 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.emperor.flask.plugins.module_utils import account, engine, site, static, store, systemd, vassal
+from ansible_collections.emperor.flask.plugins.module_utils import (
+    account,
+    engine,
+    jobs,
+    site,
+    static,
+    store,
+    systemd,
+    vassal,
+)
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.engine import App
-from ansible_collections.emperor.flask.plugins.module_utils.files import Access
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.vassal import Activation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from unboxed import unbox
 
 KEEP = 3
 HEALTH = {"path": "/", "status": ["200"], "timeout": 1, "host": "shop.test"}
@@ -67,7 +76,7 @@ class Host:
         """Release a version; at the step ``end`` the play is refused and reverts, or dies."""
         before, plan = vassal.live(self.layout), {"activation": None}
         try:
-            plan = self.app.stage(release(version), self.archive, secrets, sys.executable)
+            plan = self.app.stage(release(version), self.archive, secrets, sys.executable, "")
             self._finish(plan, before, end, how, back=False)
         except Refusal:
             self.app.revert(Activation.parse(plan["activation"]), before)
@@ -111,13 +120,13 @@ class Host:
 @pytest.fixture(autouse=True)
 def without_root(monkeypatch, tmp_path):
     """No accounts, no packages, no systemd, no nginx; an Emperor whose vassals come and go at once."""
-    monkeypatch.setattr(Access, "apply", lambda self, path: os.chmod(path, self.mode))
-    monkeypatch.setattr(os, "chown", lambda *arguments, **options: None)
-    monkeypatch.setattr(account, "prepare", lambda layout: None)
+    unbox(monkeypatch, tmp_path)
+    monkeypatch.setattr(jobs, "stop_abandoned", lambda layout: None)
+    monkeypatch.setattr(account, "prepare", lambda layout, limits: None)
     monkeypatch.setattr(
         store, "stage_venv", lambda layout, made, python: os.makedirs(layout.venv(made.venv), exist_ok=True)
     )
-    monkeypatch.setattr(store, "compile_code", lambda *arguments: None)
+    monkeypatch.setattr(store, "FILL", store.FILL.replace("if compiled:", "if False:"))  # byte-code is no matter here
     monkeypatch.setattr(systemd, "is_ready", lambda unit: True)
     monkeypatch.setattr(systemd, "wake", lambda unit: None)
     monkeypatch.setattr(site, "test", lambda layout, text, default: None)

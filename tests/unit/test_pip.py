@@ -1,5 +1,7 @@
 """Which of pip's failures are an index that does not answer, in the words of Debian 12's and 13's pip."""
 
+from pathlib import Path
+
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils import pip
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal
@@ -10,44 +12,62 @@ ERROR: No matching distribution found for flask"""
 UNKNOWN = "Looking in indexes: https://pypi.example.com/simple\nERROR: No matching distribution found for flaskk"
 
 
-def failing(monkeypatch, output):
-    def run(argv, **_options):
+def failing(output):
+    """A runner whose pip fails."""
+
+    def runner(argv):
         raise CommandFailed(argv, 1, output)
 
-    monkeypatch.setattr(pip, "run", run)
+    return runner
 
 
-def test_an_index_that_does_not_answer_is_named_with_the_time_it_was_waited_for(monkeypatch, tmp_path):
-    failing(monkeypatch, REFUSED)
+def test_an_index_that_does_not_answer_is_named_with_the_time_it_was_waited_for():
     said = r"https://pypi\.example\.com/simple did not answer within 0 seconds: .*Connection refused"
     with pytest.raises(Refusal, match=said):
-        pip.pip("python3", "install", "flask", folder=str(tmp_path))
+        pip.pip("python3", "install", "flask", runner=failing(REFUSED))
 
 
-def test_a_package_that_does_not_exist_is_no_silent_index(monkeypatch, tmp_path):
-    failing(monkeypatch, UNKNOWN)
+def test_a_package_that_does_not_exist_is_no_silent_index():
     with pytest.raises(CommandFailed):
-        pip.pip("python3", "install", "flaskk", folder=str(tmp_path))
+        pip.pip("python3", "install", "flaskk", runner=failing(UNKNOWN))
 
 
-def test_credentials_are_lent_as_a_file_and_taken_back(monkeypatch, tmp_path):
+@pytest.fixture
+def settings(monkeypatch, tmp_path):
+    """The host's settings for pip: credentials and a proxy with an awkward password."""
+    folder = tmp_path / "settings"
+    folder.mkdir()
+    (folder / "netrc").write_text("machine pypi.example.com login me password secret\n")
+    (folder / "proxy").write_text('http_proxy=http://me:p=1"$x\\`@proxy\nno_proxy=a,b\n')
+    monkeypatch.setattr(pip, "FOLDER", str(folder))
+    monkeypatch.setenv("PIP_INDEX_URL", "https://of-the-play.example.com")
+    return folder
+
+
+def test_a_build_is_lent_files_that_it_can_only_read_and_loses_them(monkeypatch, tmp_path, settings):
     seen = {}
-    (tmp_path / "netrc").write_text("machine pypi.example.com login me password secret\n")
-    (tmp_path / "venv").mkdir()
-    monkeypatch.setattr(pip, "FOLDER", str(tmp_path))
-    monkeypatch.setattr(pip.Access, "apply", lambda self, path: seen.update(mode=self.mode, owner=self.owner))
+    monkeypatch.setattr(pip.Access, "apply", lambda self, path: seen.update({Path(path).name: (self.mode, self.owner)}))
+    with pip.lent(str(tmp_path), "_shop", {"made.txt": "flask\n"}) as lent:
+        environment, bound = (value.partition("=")[2] for value in lent)
+        folder, place = bound.split(":")
+        assert (place, lent[1].partition("=")[0]) == (pip.LENT, "BindReadOnlyPaths")
+        assert (Path(folder) / "made.txt").read_text() == "flask\n"
+        assert "secret" in (Path(folder) / "netrc").read_text()
+        assert seen["netrc.emperor-new"] == (0o400, "_shop")
+        assert seen["environment.emperor-new"] == (0o600, "root")
+        lines = Path(environment).read_text().splitlines()
+        assert f'NETRC="{pip.LENT}/netrc"' in lines
+        assert 'http_proxy="http://me:p=1\\"\\$x\\\\\\`@proxy"' in lines
+        assert 'PIP_INDEX_URL="https://of-the-play.example.com"' in lines
+        assert not any("secret" in setting or "p=1" in setting for setting in lent)
+    assert not Path(folder).exists()
 
-    def run(argv, env, **_options):
-        with open(env["NETRC"], encoding="utf-8") as netrc:
-            seen.update(argv=argv, netrc=netrc.read())
-        return ""
 
-    monkeypatch.setattr(pip, "run", run)
-    pip.pip("python3", "install", "flask", folder=str(tmp_path / "venv"), user="shop")
-    assert (seen["mode"], seen["owner"]) == (0o400, "shop")
-    assert "secret" in seen["netrc"]
-    assert "secret" not in str(seen["argv"])
-    assert list((tmp_path / "venv").iterdir()) == []
+def test_a_pip_of_roots_reads_the_hosts_settings(settings):
+    told = pip.own("/folder")
+    assert (told["NETRC"], told["HOME"]) == (str(settings / "netrc"), "/folder")
+    assert told["http_proxy"] == 'http://me:p=1"$x\\`@proxy'
+    assert told["no_proxy"] == "a,b"
 
 
 def test_where_a_disk_is_full_it_is_said_how_much_is_left(tmp_path):
@@ -55,13 +75,3 @@ def test_where_a_disk_is_full_it_is_said_how_much_is_left(tmp_path):
     said = pip.reason("ERROR: OSError: [Errno 28] No space left on device", str(tmp_path))
     assert f" MB in {tmp_path} and " in said
     assert "MB in /var/tmp left; make room" in said
-
-
-def test_the_proxy_is_told_by_the_environment(monkeypatch, tmp_path):
-    (tmp_path / "proxy").write_text("http_proxy=http://me:p=1@proxy\nhttps_proxy=http://me:p=1@proxy\nno_proxy=a,b\n")
-    monkeypatch.setattr(pip, "FOLDER", str(tmp_path))
-    seen = {}
-    monkeypatch.setattr(pip, "run", lambda argv, env, **_options: seen.update(env))
-    pip.pip("python3", "install", "flask", folder=str(tmp_path))
-    assert (seen["http_proxy"], seen["https_proxy"]) == ("http://me:p=1@proxy",) * 2
-    assert seen["no_proxy"] == "a,b"

@@ -8,11 +8,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.emperor.flask.plugins.module_utils import commands, pip, store
+from ansible_collections.emperor.flask.plugins.module_utils import commands, store
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.files import Access
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from sources import wheel
+from unboxed import unbox
 
 RELEASE = store.Release(
     "0123456789ab",
@@ -29,14 +29,9 @@ RELEASE = store.Release(
 
 @pytest.fixture
 def layout(tmp_path, monkeypatch):
-    monkeypatch.setattr(Access, "apply", lambda self, path: os.chmod(path, self.mode))
-    monkeypatch.setattr(os, "chown", lambda *arguments, **options: None)
-    for module in (store, pip):
-        monkeypatch.setattr(
-            module, "run", lambda argv, cwd=None, env=None, user=None: commands.run(argv, cwd=cwd, env=env)
-        )
+    unbox(monkeypatch, tmp_path)
     layout = Layout("shop", str(tmp_path))
-    for folder in ("code", "venvs", "releases"):
+    for folder in ("build", "code", "venvs", "releases"):
         (tmp_path / "var/www/shop" / folder).mkdir(parents=True)
     return layout
 
@@ -57,17 +52,17 @@ def listed(path):
 
 
 def test_code_is_unpacked_compiled_and_readable_once(layout, archive):
-    assert store.stage_code(layout, "c0de", archive, sys.executable)
+    assert store.stage_code(layout, RELEASE, archive, sys.executable)
     code = Path(layout.code("c0de"))
     assert listed(code) == ["__pycache__", "broken.py", "hello.py"]
     assert (code / "hello.py").stat().st_mode & 0o777 == 0o644
-    assert not store.stage_code(layout, "c0de", None, sys.executable)
+    assert not store.stage_code(layout, RELEASE, None, sys.executable)
 
 
 def test_code_that_cannot_be_unpacked_leaves_nothing(layout, tmp_path):
     (tmp_path / "half.tar.gz").write_bytes(b"no archive")
     with pytest.raises(Refusal, match="cannot be unpacked"):
-        store.stage_code(layout, "c0de", str(tmp_path / "half.tar.gz"), sys.executable)
+        store.stage_code(layout, RELEASE, str(tmp_path / "half.tar.gz"), sys.executable)
     assert listed(Path(layout.code("x")).parent) == []
 
 
@@ -75,12 +70,12 @@ def test_what_died_half_way_is_made_anew(layout, archive):
     half = Path(layout.code("c0de") + ".partial")
     half.mkdir()
     (half / "leftover").write_text("")
-    store.stage_code(layout, "c0de", archive, sys.executable)
+    store.stage_code(layout, RELEASE, archive, sys.executable)
     assert "leftover" not in listed(layout.code("c0de"))
 
 
 def test_a_virtual_environment_is_complete_or_not_there(layout, archive, tmp_path):
-    store.stage_code(layout, "c0de", archive, sys.executable)
+    store.stage_code(layout, RELEASE, archive, sys.executable)
     os.mkdir(layout.venv("5e5e"))
     assert store.stage_venv(layout, RELEASE, sys.executable)
     assert (Path(layout.venv("5e5e")) / "bin/python").exists()
@@ -88,7 +83,7 @@ def test_a_virtual_environment_is_complete_or_not_there(layout, archive, tmp_pat
 
 
 def test_packages_that_cannot_be_had_leave_nothing_and_are_named(layout, archive):
-    store.stage_code(layout, "c0de", archive, sys.executable)
+    store.stage_code(layout, RELEASE, archive, sys.executable)
     release = dataclasses.replace(
         RELEASE,
         packages={
@@ -106,7 +101,7 @@ def test_what_is_built_is_built_in_a_copy_that_goes_away(layout, tmp_path):
     wheel(tmp_path, "shop", "1.2", "app = 1\n", "x; python_version < '3'")
     with tarfile.open(tmp_path / "wheel.tar.gz", "w:gz") as tar:
         tar.add(tmp_path / "shop-1.2-py3-none-any.whl", "shop-1.2-py3-none-any.whl")
-    store.stage_code(layout, "c0de", str(tmp_path / "wheel.tar.gz"), sys.executable)
+    store.stage_code(layout, RELEASE, str(tmp_path / "wheel.tar.gz"), sys.executable)
     packages = {
         "installs": [["--no-deps", "--requirement", "made.txt"]],
         "texts": {"made.txt": "./shop-1.2-py3-none-any.whl\n"},
@@ -116,12 +111,12 @@ def test_what_is_built_is_built_in_a_copy_that_goes_away(layout, tmp_path):
     venv = Path(layout.venv("5e5e"))
     commands.run([str(venv / "bin/python"), "-c", "import shop"])
     assert (venv / "made.txt").exists()
-    assert not (venv / "emperor-code").exists()
+    assert listed(layout.bench) == []
 
 
 def test_an_app_without_code_has_an_empty_folder(layout, tmp_path):
     tarfile.open(tmp_path / "empty.tar.gz", "w:gz").close()
-    assert store.stage_code(layout, "c0de", str(tmp_path / "empty.tar.gz"), sys.executable)
+    assert store.stage_code(layout, RELEASE, str(tmp_path / "empty.tar.gz"), sys.executable)
     assert listed(layout.code("c0de")) == []
 
 

@@ -33,10 +33,16 @@ class Vassal:
         self.folder = folder
         self.script = folder / "vassal-exec"
         self.script.write_text(render("uwsgi_emperor", "vassal-exec.j2"))
+        environment = folder / "app-environment"
+        environment.write_text(render("uwsgi_emperor", "app-environment.j2"))
+        environment.chmod(0o755)
         self.binary = folder / "uwsgi"
         self.binary.write_text(
             f"#!{sys.executable} -ISE\nimport json, os, sys\n"
             "json.dump([sys.argv[1:], dict(os.environ)], open(sys.argv[0] + '.seen', 'w'))\n"
+            "import resource\n"
+            "limits = [resource.getrlimit(one)[1] for one in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE)]\n"
+            "json.dump(limits, open(sys.argv[0] + '.limits', 'w'))\n"
         )
         self.binary.chmod(0o755)
         self.ini = folder / "r1.2.ini"
@@ -91,6 +97,17 @@ def test_a_missing_file_is_an_error_that_names_it(vassal: Vassal, shell: str, go
     assert done.returncode != 0
     assert str(vassal.folder / gone) in done.stderr
     assert not (vassal.folder / "uwsgi.seen").exists()
+
+
+def test_a_limit_is_lowered_and_never_raised(vassal: Vassal) -> None:
+    vassal.start("sh", {}, {})
+    own = json.loads((vassal.folder / "uwsgi.limits").read_text())
+    vassal.ini.write_text("; files = 300\n; bytes = 1048576\n" + vassal.ini.read_text())
+    assert vassal.run("sh").returncode == 0
+    assert json.loads((vassal.folder / "uwsgi.limits").read_text()) == [300, 1048576]
+    vassal.ini.write_text("; files = 999999999\n" + vassal.ini.read_text().split("1048576\n", 1)[1])
+    assert vassal.run("sh").returncode == 0
+    assert json.loads((vassal.folder / "uwsgi.limits").read_text()) == own
 
 
 @pytest.mark.parametrize("name", ["", "1A", "A-B", "A B", "Ä", "A\n", "UWSGI_MODULE", "OPTIND"])

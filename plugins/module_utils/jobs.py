@@ -1,0 +1,69 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Run a job of an app to its end: its output, or why it failed."""
+
+from __future__ import annotations
+
+import time
+
+from ansible_collections.emperor.flask.plugins.module_utils import box
+from ansible_collections.emperor.flask.plugins.module_utils.box import Job
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, succeeds
+from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+
+# What builds, beside the sandbox. Of the apps' folders they see only what they are given; no descriptor of theirs can be handed to a
+# process that outlives them, since that takes a named UNIX socket.
+BUILD = ["RestrictAddressFamilies=~AF_UNIX", "ReadWritePaths=", "TemporaryFileSystem=/var/www:ro", "UMask=0022"]
+
+
+class TimedOut(CommandFailed):
+    """A command was not done in time, and was killed with all that it had started."""
+
+
+def run_job(job: Job, command: list[str], given: str | None = None) -> str:
+    """Return what a command printed (both streams); raise TimedOut or CommandFailed. Nothing that it started is left afterwards.
+
+    ``given`` is a file that it reads as its standard input. A unit of that name that a dead controller left behind is stopped first.
+    """
+    try:
+        arguments = job.arguments(command)
+    except box.NoBox as error:
+        raise Refusal(str(error)) from error
+    stop(job.unit)
+    started = time.monotonic()
+    try:
+        return run(arguments, given=given)
+    except CommandFailed as error:
+        kind = TimedOut if time.monotonic() - started >= job.timeout else CommandFailed
+        raise kind(command, error.code, error.output) from error
+    finally:
+        stop(job.unit)
+
+
+def stop(*units: str) -> None:
+    """Stop units, by their names without .service; there may be none."""
+    succeeds(["systemctl", "stop", *(f"{unit}.service" for unit in units)])
+
+
+def build(layout: Layout, manifest: dict, folder: str, settings: list[str]) -> Job:
+    """A job that builds a release, as the account that builds for the app, in ``folder``; ``settings`` name what it may see and write."""
+    timeout, settings = box.timeout(manifest, "build"), [*BUILD, *box.ceilings(manifest), *settings]
+    return Job(layout.name, _build_unit(layout), layout.builder, folder, timeout, settings)
+
+
+def hook(layout: Layout, when: str, activation: str, manifest: dict, folder: str) -> Job:
+    """A job that runs a hook of an activation, as the app's user, in ``folder``."""
+    unit = f"emperor-{when}-{box.escaped(layout.name)}-{activation}"
+    return Job(layout.name, unit, layout.name, folder, box.timeout(manifest, "hook"), box.ceilings(manifest))
+
+
+def stop_abandoned(layout: Layout) -> None:
+    """Stop what a controller that died has left running of a release that did not come to life."""
+    hooks = f"emperor-before_switch-{box.escaped(layout.name)}-".replace(
+        "\\", "\\\\"
+    )  # in a pattern a backslash quotes
+    stop(_build_unit(layout), f"{hooks}*")
+
+
+def _build_unit(layout: Layout) -> str:
+    return f"emperor-build-{box.escaped(layout.name)}"

@@ -1,0 +1,58 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An app's slice, whose limits count for all of the app's units together, and the Emperor's place in it."""
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.emperor.flask.plugins.module_utils import box, systemd
+from ansible_collections.emperor.flask.plugins.module_utils.commands import run
+from ansible_collections.emperor.flask.plugins.module_utils.files import (
+    Access,
+    Snapshot,
+    remove,
+    remove_tree,
+    replace_file,
+)
+from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+
+PLACE = "box.conf"
+
+
+def _texts(layout: Layout, limits: str) -> dict[str, str]:
+    place = f"# Managed by emperor.flask (role flask_app); changes made here are lost.\n[Service]\nSlice={box.slice_of(layout.name)}\n"
+    return {layout.slice_unit: limits, os.path.join(layout.drop_ins, PLACE): place}
+
+
+def differs(layout: Layout, limits: str) -> bool:
+    """Tell whether the slice has other limits than its unit file should say, or the Emperor another place."""
+    return any(Snapshot.take(path).content != text.encode() for path, text in _texts(layout, limits).items())
+
+
+def apply(layout: Layout, limits: str) -> None:
+    """Give the slice its limits, now and after a restart of the host. An Emperor that runs elsewhere is restarted into it."""
+    os.makedirs(layout.drop_ins, 0o755, exist_ok=True)
+    if differs(layout, limits):
+        for path, text in _texts(layout, limits).items():
+            replace_file(path, text.encode(), Access(0o644))
+        systemd.daemon_reload()
+        # systemd gives a changed unit file's limits to a slice that runs only on some versions (252, not 257).
+        settings = [line for line in limits.splitlines() if "=" in line and line.partition("=")[0] in PROPERTIES]
+        run(["systemctl", "set-property", "--runtime", box.slice_of(layout.name), *settings])
+    shown = run(["systemctl", "show", "--property=ActiveState", "--property=Slice", layout.unit])
+    if "ActiveState=active" in shown and f"Slice={box.slice_of(layout.name)}\n" not in shown:
+        systemd.restart(layout.unit)
+
+
+def remove_all(layout: Layout) -> None:
+    """Stop the slice with all that is in it, whatever it is, and take its files away."""
+    name = box.slice_of(layout.name)
+    systemd.stop_slice(name)
+    remove(layout.slice_unit)
+    remove_tree(layout.drop_ins)
+    remove_tree(f"/run/systemd/system.control/{name}.d")
+    systemd.daemon_reload()
+
+
+PROPERTIES = ("MemoryMax", "CPUQuota", "TasksMax", "CPUWeight")
