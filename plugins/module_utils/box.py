@@ -39,8 +39,8 @@ class Job:
     timeout: int
     settings: list[str] = field(default_factory=list)
 
-    def arguments(self, command: list[str], how: str = "--pipe", unit_file: str = UNIT) -> list[str]:
-        """The systemd-run that runs a command, whose program is an absolute path; ``how`` is --pipe, or --pty for a terminal of its own.
+    def arguments(self, command: list[str], *how: str, unit_file: str = UNIT) -> list[str]:
+        """The systemd-run that runs a command, whose program is an absolute path; ``how`` are options, such as --pty for a terminal of its own.
 
         systemd puts variables in the place of ``$`` in a command, so each is doubled.
         """
@@ -59,7 +59,7 @@ class Job:
         ]
         return [
             "systemd-run",
-            *("--quiet", "--wait", "--collect", how),
+            *("--quiet", "--wait", *how),
             f"--unit={self.unit}",
             f"--slice={slice_of(self.app)}",
             f"--description=A command of the Flask app {self.app}",

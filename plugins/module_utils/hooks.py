@@ -32,6 +32,10 @@ def run_each(job: box.Job, commands: list[str], shell: list[str], when: str) -> 
                 f"the {when} hook '{command}' was not done within {job.timeout} seconds, so it was ended; make it faster, or raise "
                 f"timeouts.{key}. The end of its output:\n{tail(error.output)}"
             ) from error
+        except jobs.Killed as error:
+            raise Refusal(
+                f"the {when} hook '{command}' failed. {jobs.KILLED} The end of its output:\n{tail(error.output)}"
+            ) from error
         except CommandFailed as error:
             raise Refusal(
                 f"the {when} hook '{command}' ended with {error.code}; nobody can answer it a question. "

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import time
-
 from ansible_collections.emperor.flask.plugins.module_utils import box
 from ansible_collections.emperor.flask.plugins.module_utils.box import Job
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, succeeds
@@ -20,29 +18,50 @@ class TimedOut(CommandFailed):
     """A command was not done in time, and was killed with all that it had started."""
 
 
+class Killed(CommandFailed):
+    """A command was killed by a signal that nothing here has sent: as a rule because memory ran out."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}\n{KILLED}"
+
+
+KILLED = "It was killed, as happens where memory runs out: raise limits.memory, or let it need less."
+RESULTS = {
+    "timeout": TimedOut,
+    "oom-kill": Killed,
+    "signal": Killed,
+}  # of a unit (systemd.service(5)); on cgroup v1 systemd sees a signal only
+
+SHELL_SAW_A_KILL = 128 + 9  # the exit status of a shell whose last command was killed
+
+
 def run_job(job: Job, command: list[str], given: str | None = None) -> str:
-    """Return what a command printed (both streams); raise TimedOut or CommandFailed. Nothing that it started is left afterwards.
+    """Return what a command printed (both streams); raise TimedOut, Killed or CommandFailed. Nothing that it started is left afterwards.
 
     ``given`` is a file that it reads as its standard input. A unit of that name that a dead controller left behind is stopped first.
     """
     try:
-        arguments = job.arguments(command)
+        arguments = job.arguments(command, "--pipe")
     except box.NoBox as error:
         raise Refusal(str(error)) from error
     stop(job.unit)
-    started = time.monotonic()
     try:
         return run(arguments, given=given)
     except CommandFailed as error:
-        kind = TimedOut if time.monotonic() - started >= job.timeout else CommandFailed
-        raise kind(command, error.code, error.output) from error
-    finally:
+        result = run(["systemctl", "show", "--property=Result", "--value", f"{job.unit}.service"]).strip()
         stop(job.unit)
+        kind = RESULTS.get(result, Killed if error.code == SHELL_SAW_A_KILL else CommandFailed)
+        raise kind(command, error.code, error.output) from error
+    except BaseException:
+        stop(job.unit)
+        raise
 
 
 def stop(*units: str) -> None:
-    """Stop units, by their names without .service; there may be none."""
-    succeeds(["systemctl", "stop", *(f"{unit}.service" for unit in units)])
+    """Stop units, by their names without .service, and forget that they failed; there may be none."""
+    names = [f"{unit}.service" for unit in units]
+    succeeds(["systemctl", "stop", *names])
+    succeeds(["systemctl", "reset-failed", *names])
 
 
 def build(layout: Layout, manifest: dict, folder: str, settings: list[str]) -> Job:

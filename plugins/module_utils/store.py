@@ -117,10 +117,11 @@ def stage_venv(layout: Layout, release: Release, python: str) -> bool:
             f"packages that need no build. The end of what pip said:\n{tail(error.output)}"
         ) from error
     except CommandFailed as error:
+        killed = f"\n{jobs.KILLED}" if isinstance(error, jobs.Killed) else ""
         remove_tree(path)
         made_of = f" with {packages.origin}" if packages.installs else ""
         said = reason(error.output, layout.home)
-        raise Refusal(f"the virtual environment cannot be made{made_of}:\n{said}") from error
+        raise Refusal(f"the virtual environment cannot be made{made_of}:\n{said}{killed}") from error
     except BaseException:
         remove_tree(path)
         raise

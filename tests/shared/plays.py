@@ -170,12 +170,15 @@ def nothing_lost(hosts=HOSTS, rate=200):
         assert seen.failed == [], seen
 
 
-def kill(process):
-    """Kill a playbook and all it started on the controller, as a power failure would; what runs on the hosts runs on."""
+def kill(process, alone=False):
+    """Kill a playbook and all it started on the controller, as a power failure would, or (``alone``) its process only, as kill(1) would.
+
+    What runs on the hosts runs on.
+    """
     listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     parents = [tuple(map(int, line.split())) for line in listed.splitlines()]
     doomed = [process.pid]
-    for pid in doomed:
+    for pid in [] if alone else doomed:
         doomed += [child for child, parent in parents if parent == pid]
     for pid in doomed:
         with contextlib.suppress(ProcessLookupError):
