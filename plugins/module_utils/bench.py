@@ -13,6 +13,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 
+from ansible_collections.emperor.flask.plugins.module_utils import room
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access, remove_tree
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
@@ -37,8 +38,10 @@ def bench(layout: Layout, *folders: str) -> Iterator[list[str]]:
 def adopt(built: str, path: str) -> None:
     """Copy what was built to ``path``, as root's own: readable by all who pass the folder above it, executable where it was.
 
-    Raise Refusal for what is neither file nor folder nor link. A link in the place of byte-code stays behind.
+    Raise Refusal for what is neither file nor folder nor link, and where the disk has no room for it. A link in the place of byte-code
+    stays behind.
     """
+    room.check_disk(os.path.dirname(path), room.size(built))
     os.mkdir(path, 0o755)
     for parent, folders, files in os.walk(built, onerror=_fail):
         inside = os.path.normpath(os.path.join(path, os.path.relpath(parent, built)))

@@ -66,8 +66,9 @@ def stop(*units: str) -> None:
 
 def build(layout: Layout, manifest: dict, folder: str, settings: list[str]) -> Job:
     """A job that builds a release, as the account that builds for the app, in ``folder``; ``settings`` name what it may see and write."""
-    timeout, settings = box.timeout(manifest, "build"), [*BUILD, *box.ceilings(manifest), *settings]
-    return Job(layout.name, _build_unit(layout), layout.builder, folder, timeout, settings)
+    return Job(
+        layout.name, _build_unit(layout), layout.builder, folder, box.timeout(manifest, "build"), [*BUILD, *settings]
+    )
 
 
 def hook(layout: Layout, when: str, activation: str, manifest: dict, folder: str) -> Job:

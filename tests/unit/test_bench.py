@@ -66,6 +66,13 @@ def test_what_is_no_file_is_refused_by_its_name(built, tmp_path, monkeypatch, ma
         adopt(str(built), str(tmp_path / "adopted"))
 
 
+def test_a_file_that_claims_more_than_the_disk_has_is_refused_before_it_is_copied(built, tmp_path):
+    os.truncate(built / "data", 2**43)
+    with pytest.raises(Refusal, match=r"MiB left and the release needs"):
+        adopt(str(built), str(tmp_path / "adopted"))
+    assert not (tmp_path / "adopted").exists()
+
+
 def _deep(folder, levels):
     """A tree that is deeper than a path may be long."""
     here = os.open(".", os.O_RDONLY)

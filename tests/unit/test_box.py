@@ -82,13 +82,11 @@ def test_an_app_is_in_no_other_apps_slice() -> None:
 
 
 def test_a_job_names_its_account_and_time_after_the_sandbox_and_hands_its_command_on(unit: str) -> None:
-    job = jobs.build(
-        Layout("shop"), {"timeouts": {"build": 7}, "limits": {"files": 300, "log": 2**20}}, "/", ["BindPaths=/a:/b"]
-    )
+    job = jobs.build(Layout("shop"), {"timeouts": {"build": 7}}, "/", ["BindPaths=/a:/b"])
     arguments = job.arguments(["/bin/sh", "-ec", "echo $HOME $$ %n ${X}"], unit_file=unit)
     assert arguments[arguments.index("--") + 1 :] == ["/bin/sh", "-ec", "echo $$HOME $$$$ %n $${X}"]
     properties = [argument.partition("=")[2] for argument in arguments if argument.startswith("--property=")]
-    for setting in ("User=_shop", "TimeoutStartSec=7", "LimitNOFILE=300", "LimitFSIZE=1048576", "BindPaths=/a:/b"):
+    for setting in ("User=_shop", "TimeoutStartSec=7", "BindPaths=/a:/b"):
         assert properties.index(setting) > properties.index("SystemCallErrorNumber=EPERM"), setting
     assert properties.index("RestrictAddressFamilies=~AF_UNIX") > properties.index(
         "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"
