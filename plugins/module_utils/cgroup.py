@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import re
 
+from ansible_collections.emperor.flask.plugins.module_utils.files import head
+
 SYSTEMD = ("name=systemd", "")  # the hierarchies in which systemd keeps units: that of v1, and the one of v2
 OOM_KILL = re.compile(rb"^oom_kill (\d+)$", re.MULTILINE)
 MAX_FILE = 64 * 1024  # bytes that are read of a file of the kernel's
@@ -51,14 +53,14 @@ def oom_kills(groups: tuple[str, ...]) -> int:
     counts = [0]
     for group in groups:
         for name in ("memory.events", "memory.oom_control"):  # v2, v1
-            found = OOM_KILL.search(_read(os.path.join(group, name)))
+            found = OOM_KILL.search(head(os.path.join(group, name), MAX_FILE))
             counts.append(int(found.group(1)) if found else 0)
     return max(counts)
 
 
 def is_stopped(pid: int, proc: str = "/proc") -> bool:
     """Tell whether a process is stopped, by a signal or a debugger."""
-    return _read(os.path.join(proc, str(pid), "stat")).rpartition(b")")[2].split()[:1] in ([b"T"], [b"t"])
+    return head(os.path.join(proc, str(pid), "stat"), MAX_FILE).rpartition(b")")[2].split()[:1] in ([b"T"], [b"t"])
 
 
 def _is_in(unit: str, path: str, top: str) -> bool:
@@ -73,14 +75,6 @@ def _is_in(unit: str, path: str, top: str) -> bool:
 
 def _groups(pid: str, proc: str) -> dict[str, str]:
     """The paths of a process's groups by the names of their controllers; none where it has just ended."""
-    lines = _read(os.path.join(proc, pid, "cgroup")).decode(errors="replace").split("\n")
+    lines = head(os.path.join(proc, pid, "cgroup"), MAX_FILE).decode(errors="replace").split("\n")
     parts = [line.split(":", 2) for line in lines]
     return {names: path for _, names, path in (part for part in parts if len(part) == 3)}
-
-
-def _read(path: str) -> bytes:
-    try:
-        with open(path, "rb") as stream:
-            return stream.read(MAX_FILE)
-    except (OSError, ValueError):  # it has just ended, or the path has a NUL byte
-        return b""

@@ -81,7 +81,9 @@ def counted(root, group, name, kills):
     (folder / name).write_text(f"low 0\noom 7\noom_kill_disable 0\noom_kill {kills}\noom_group_kill 9\n")
 
 
-@pytest.mark.parametrize(("kind", "below", "name"), [("v2", "", "memory.events"), ("v1", "memory", "memory.oom_control")])
+@pytest.mark.parametrize(
+    ("kind", "below", "name"), [("v2", "", "memory.events"), ("v1", "memory", "memory.oom_control")]
+)
 def test_kills_for_memory_are_counted_for_the_unit_and_its_apps_slice(tmp_path, kind, below, name):
     process(tmp_path / "proc", 9, KINDS[kind].format(path=SLICE))
     groups = memory_groups(9, str(tmp_path / "proc"), str(tmp_path))
