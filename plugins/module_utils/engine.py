@@ -195,9 +195,10 @@ class App:
         if activation in vassal.governed(layout):
             return
         try:
-            vassal.start(layout, activation, manifest)
-            systemd.wake(layout.unit)
-            vassal.wait_until_healthy(layout, activation, self._health(manifest))
+            emperor = systemd.main_pid(layout.unit)
+            start = vassal.start(layout, activation, manifest, emperor)
+            systemd.wake(emperor)
+            vassal.wait_until_healthy(layout, activation, self._health(manifest), start)
         except BaseException:
             vassal.retire(layout, activation)
             raise

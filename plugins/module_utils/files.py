@@ -6,13 +6,18 @@ from __future__ import annotations
 
 import contextlib
 import grp
+import itertools
 import os
 import pwd
+import re
 import stat
 from dataclasses import dataclass
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import run
 
+ACTIVATION = r"([0-9a-f]{1,64})\.(0|[1-9][0-9]{0,8})"  # a release and a number, as vassals, their sockets and their inis are named
+SOCKET = re.compile(rf"{ACTIVATION}\.sock")
+MOST_NAMES = 1000  # that are read in a folder which an app can fill
 NEW, OLD = ".emperor-new", ".emperor-old"  # beside a file, on its way in and out; no program's pattern matches them
 
 
@@ -132,6 +137,15 @@ def names_in(folder: str) -> list[str]:
     return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
+def head(path: str, size: int) -> bytes:
+    """The first bytes of a file of the kernel's, or of root's; none where it cannot be read."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(size)
+    except (OSError, ValueError):  # ValueError: a NUL byte in the path
+        return b""
+
+
 def remove(path: str) -> None:
     """Remove a file or link that may be gone already."""
     with contextlib.suppress(FileNotFoundError):
@@ -147,9 +161,17 @@ def remove_tree(path: str) -> None:
 
 
 def give_sockets(folder: str, group: str) -> None:
-    """Give the sockets in a folder to a group. The folder is somebody else's, so what is opened is what is changed, and no link is followed."""
+    """Give the vassals' sockets in an app's folder to a group, unless the folder has that group, and so what is made there.
+
+    The folder is somebody else's: of no more than MOST_NAMES names those of a socket are looked at, what is opened is what is
+    changed, and no link is followed.
+    """
     gid = grp.getgrnam(group).gr_gid
-    for name in os.listdir(folder):
+    if os.stat(folder).st_gid == gid:
+        return
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in itertools.islice(entries, MOST_NAMES) if SOCKET.fullmatch(entry.name)]
+    for name in names:
         with contextlib.suppress(FileNotFoundError):
             descriptor = os.open(os.path.join(folder, name), os.O_PATH | os.O_NOFOLLOW)
             try:

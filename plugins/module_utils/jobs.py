@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.emperor.flask.plugins.module_utils import box
+from ansible_collections.emperor.flask.plugins.module_utils import box, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.box import Job
-from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, succeeds
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 
 # What builds, beside the sandbox. Of the apps' folders they see only what they are given; no descriptor of theirs can be handed to a
@@ -44,24 +44,17 @@ def run_job(job: Job, command: list[str], given: str | None = None) -> str:
         arguments = job.arguments(command, "--pipe")
     except box.NoBox as error:
         raise Refusal(str(error)) from error
-    stop(job.unit)
+    systemd.stop(f"{job.unit}.service")
     try:
         return run(arguments, given=given)
     except CommandFailed as error:
         result = run(["systemctl", "show", "--property=Result", "--value", f"{job.unit}.service"]).strip()
-        stop(job.unit)
+        systemd.stop(f"{job.unit}.service")
         kind = RESULTS.get(result, Killed if error.code == SHELL_SAW_A_KILL else CommandFailed)
         raise kind(command, error.code, error.output) from error
     except BaseException:
-        stop(job.unit)
+        systemd.stop(f"{job.unit}.service")
         raise
-
-
-def stop(*units: str) -> None:
-    """Stop units, by their names without .service, and forget that they failed; there may be none."""
-    names = [f"{unit}.service" for unit in units]
-    succeeds(["systemctl", "stop", *names])
-    succeeds(["systemctl", "reset-failed", *names])
 
 
 def build(layout: Layout, manifest: dict, folder: str, settings: list[str]) -> Job:
@@ -79,10 +72,8 @@ def hook(layout: Layout, when: str, activation: str, manifest: dict, folder: str
 
 def stop_abandoned(layout: Layout) -> None:
     """Stop what a controller that died has left running of a release that did not come to life."""
-    hooks = f"emperor-before_switch-{box.escaped(layout.name)}-".replace(
-        "\\", "\\\\"
-    )  # in a pattern a backslash quotes
-    stop(_build_unit(layout), f"{hooks}*")
+    hooks = f"emperor-before_switch-{box.escaped(layout.name)}-*.service"
+    systemd.stop(f"{_build_unit(layout)}.service", hooks)
 
 
 def _build_unit(layout: Layout) -> str:

@@ -107,6 +107,16 @@ class Layout:
         return self._at("var/lib/emperor-flask/locks", self.name)
 
     @property
+    def state(self) -> str:
+        """The folder of what root remembers of it, root's alone and made when it is needed."""
+        return self._at("var/lib/emperor-flask/apps", self.name)
+
+    @property
+    def counter(self) -> str:
+        """The number of the last activation that was given."""
+        return os.path.join(self.state, "activation")
+
+    @property
     def secrets(self) -> str:
         """The folder of its secrets, a file an activation."""
         return os.path.join(self.home, "secrets")

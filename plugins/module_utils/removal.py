@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.emperor.flask.plugins.module_utils import site, slices, systemd, users
+from ansible_collections.emperor.flask.plugins.module_utils import box, site, slices, systemd, users
 from ansible_collections.emperor.flask.plugins.module_utils.acme import Lineage
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal, run
 from ansible_collections.emperor.flask.plugins.module_utils.files import remove, remove_tree
@@ -35,12 +35,13 @@ def remove_all(layout: Layout) -> None:
     Lineage(layout.name).forget()
     systemd.disable_now(layout.unit)
     slices.remove_all(layout)
+    systemd.stop(f"emperor-end-{box.escaped(layout.name)}-*.timer")
     if numbers:
         users.end_all(numbers)
         _sweep(numbers)
     for name in accounts:
         remove(os.path.join("/var/lib/systemd/linger", name))
-    for folder in (layout.vassals, layout.home, layout.logs, layout.certificates):
+    for folder in (layout.vassals, layout.home, layout.logs, layout.certificates, layout.state):
         remove_tree(folder)
     for name, number in accounts.items():
         if number is not None:

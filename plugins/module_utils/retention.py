@@ -2,8 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which releases stay on a host, and what nobody needs any more.
 
-The modification time of a release's folder is when it was last deployed. One that never served has the time NEVER, one that was
-rolled back the time WITHDRAWN. So ``ls -lt releases/`` is the order in which a rollback goes back.
+The modification time of a release's folder is when it was last deployed; where the clock was put back, it is a second after the
+newest other one. One that never served has the time NEVER, one that was rolled back the time WITHDRAWN. So ``ls -lt releases/`` is
+the order in which a rollback goes back.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import shutil
 import time
 
 from ansible_collections.emperor.flask.plugins.module_utils import static, vassal
-from ansible_collections.emperor.flask.plugins.module_utils.files import link_target, names_in, remove
+from ansible_collections.emperor.flask.plugins.module_utils.files import link_target, names_in
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 
+SECOND = 10**9  # nanoseconds
 NEVER = 0  # nanoseconds since the epoch
 WITHDRAWN = 10**9
 
@@ -28,8 +30,9 @@ def served(layout: Layout) -> list[str]:
 
 
 def mark_served(layout: Layout, release: str) -> None:
-    """Remember that a release was deployed just now."""
-    _set_time(layout, release, time.time_ns())
+    """Remember that a release was deployed just now: later than every other, whatever the clock says."""
+    others = [_time(layout, name) for name in served(layout) if name != release]
+    _set_time(layout, release, max(time.time_ns(), max(others, default=NEVER) + SECOND))
 
 
 def mark_staged(layout: Layout, release: str) -> None:
@@ -62,10 +65,9 @@ def prune(layout: Layout, keep: int | None) -> None:
     The live release always stays, and so does one that served and whose vassal still finishes its requests. Static files stay for one
     release more, and so do the links to them.
     """
-    running = vassal.running(layout)
     current = os.path.basename(link_target(layout.current) or "")
     order = [name for name in served(layout) if name != current]
-    busy = {activation.release for activation in running} & set(order)
+    busy = {activation.release for activation in vassal.running(layout)} & set(order)
     needed = {current, *order[: None if keep is None else keep - 1]} | busy
     for name in names_in(layout.releases):
         if name not in needed:
@@ -76,10 +78,6 @@ def prune(layout: Layout, keep: int | None) -> None:
         for name in names_in(store):
             if name not in {os.path.basename(target) for target in targets if target} | stay:
                 _remove_tree(os.path.join(store, name))
-    for name in names_in(layout.run):
-        activation = vassal.Activation.parse(name)
-        if name.endswith(".sock") and activation and activation not in running:
-            remove(os.path.join(layout.run, name))
 
 
 def _set_time(layout: Layout, release: str, when: int) -> None:

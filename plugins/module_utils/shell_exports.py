@@ -14,6 +14,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # uWSGI takes variables with this prefix for options; a shell gives these names a meaning of its own.
 UWSGI_PREFIX = "UWSGI_"
+OWN = "EMPEROR_VASSAL"  # vassal-exec sets it to the name of the vassal
 SHELL_NAMES = frozenset({"BASHOPTS", "EUID", "LINENO", "OPTIND", "PPID", "SHELLOPTS", "UID"})
 
 
@@ -28,8 +29,10 @@ def exports(values: dict[str, str]) -> str:
 def _checked(name: str) -> str:
     if not NAME.fullmatch(name):
         raise ValueError(f"'{name}' cannot name an environment variable: use letters, digits and _, no digit first")
-    if name in SHELL_NAMES or name.startswith(UWSGI_PREFIX):
-        raise ValueError(f"'{name}' cannot be set for an app: the shell or uWSGI gives it a meaning of its own")
+    if name == OWN or name in SHELL_NAMES or name.startswith(UWSGI_PREFIX):
+        raise ValueError(
+            f"'{name}' cannot be set for an app: the shell, uWSGI or emperor.flask gives it a meaning of its own"
+        )
     return name
 
 

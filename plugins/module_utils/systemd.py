@@ -28,6 +28,16 @@ def disable_now(unit: str) -> None:
     succeeds(["systemctl", "disable", "--quiet", "--now", unit])
 
 
+def stop(*units: str) -> None:
+    """Stop units, by their whole names or by patterns of them, and forget that they failed; there may be none.
+
+    In a pattern a backslash quotes, so one of a name is doubled there.
+    """
+    names = [unit.replace("\\", "\\\\") if "*" in unit else unit for unit in units]
+    succeeds(["systemctl", "stop", *names])
+    succeeds(["systemctl", "reset-failed", *names])
+
+
 def stop_slice(name: str) -> None:
     """Kill everything in a slice, and stop its units; one that is not known has nothing in it."""
     succeeds(["systemctl", "kill", "--signal=KILL", name])
@@ -54,12 +64,32 @@ def try_restart(unit: str) -> None:
     succeeds(["systemctl", "try-restart", unit])
 
 
-def wake(unit: str) -> None:
-    """Let a running Emperor look into its folder at once, not after emperor-freq seconds: SIGWINCH does that (uWSGI, core/emperor.c: emperor_wakeup)."""
-    pid = int(run(["systemctl", "show", "--property", "MainPID", "--value", unit]))
-    if pid:
+def main_pid(unit: str) -> int:
+    """The process id of a unit's main process; 0 where it does not run."""
+    return int(run(["systemctl", "show", "--property", "MainPID", "--value", unit]))
+
+
+def wake(emperor: int) -> None:
+    """Let a running Emperor look into its folder at once, not after emperor-freq seconds: SIGWINCH does that (uWSGI, core/emperor.c: emperor_wakeup).
+
+    ``emperor`` is its process id; 0 is nobody's.
+    """
+    if emperor:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGWINCH)
+            os.kill(emperor, signal.SIGWINCH)
+
+
+def schedule(unit: str, seconds: int, argv: list[str]) -> None:
+    """Let systemd run a command once, as root, so many seconds from now; ``unit`` is its name without a suffix.
+
+    One of that name that waits or runs already stays as it is. Raises CommandFailed where systemd refuses.
+    """
+    timer = [f"--unit={unit}", f"--on-active={seconds}", "--timer-property=AccuracySec=1s"]
+    try:
+        run(["systemd-run", "--quiet", "--collect", *timer, *argv])
+    except CommandFailed:
+        if not succeeds(["systemctl", "is-active", "--quiet", f"{unit}.timer", f"{unit}.service"]):
+            raise
 
 
 def daemon_reload() -> None:

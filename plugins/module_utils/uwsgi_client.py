@@ -7,8 +7,10 @@ The protocol: https://uwsgi-docs.readthedocs.io/en/latest/Protocol.html. The ans
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import stat
 import struct
 import time
 from dataclasses import dataclass
@@ -53,7 +55,8 @@ def packet(variables: dict[str, str]) -> bytes:
 def get(path: str, health: Health, timeout: float) -> tuple[int, str]:
     """Return status and first line of the body of one GET over the socket at ``path``.
 
-    Raises OSError when nobody listens or ``timeout`` seconds pass, ValueError when the answer is no HTTP.
+    The folder is the app's: a link there is not followed. Raises OSError when there is no socket, nobody listens or ``timeout``
+    seconds pass, ValueError when the answer is no HTTP.
     """
     target, _, query = health.path.partition("?")
     request = packet(
@@ -79,7 +82,7 @@ def get(path: str, health: Health, timeout: float) -> tuple[int, str]:
     deadline = time.monotonic() + timeout
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
-        connection.connect(path)
+        _connect(connection, path)
         connection.sendall(request)
         answer = b""
         while len(answer) < MAX_ANSWER:
@@ -94,3 +97,14 @@ def get(path: str, health: Health, timeout: float) -> tuple[int, str]:
         raise ValueError(f"the answer is no HTTP: {answer[:80]!r}")
     body = answer.partition(b"\r\n\r\n")[2].decode(errors="replace")
     return int(found.group(1)), body.strip().partition("\n")[0][:200]
+
+
+def _connect(connection: socket.socket, path: str) -> None:
+    """Connect to what stands at ``path`` itself, if that is a socket."""
+    there = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISSOCK(os.fstat(there).st_mode):
+            raise OSError(f"{path} is no socket")
+        connection.connect(f"/proc/self/fd/{there}")
+    finally:
+        os.close(there)

@@ -4,7 +4,8 @@
 
 An activation is a release with a number. Its ini in the Emperor's folder starts the vassal, its socket carries the same name,
 and removing the ini lets the vassal finish its requests and go. The number never comes back, since a name that is still
-draining would be waited for.
+draining would be waited for. What the app writes, the folder of its sockets first of all, says nothing about numbers, nor about
+what runs.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ import re
 import time
 from dataclasses import dataclass
 
-from ansible_collections.emperor.flask.plugins.module_utils import box
-from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal, tail
+from ansible.module_utils.common.warnings import warn
+from ansible_collections.emperor.flask.plugins.module_utils import box, cgroup, systemd
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, tail
 from ansible_collections.emperor.flask.plugins.module_utils.files import (
+    ACTIVATION,
     Access,
+    head,
     link_target,
     names_in,
     remove,
@@ -27,7 +31,13 @@ from ansible_collections.emperor.flask.plugins.module_utils.files import (
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_client import Health, get
 
-NAME = re.compile(r"([0-9a-f]+)\.(\d+)(?:\.sock|\.ini)?")
+NAME = re.compile(rf"{ACTIVATION}(?:\.sock|\.ini)?")
+NUMBER = re.compile(r"[0-9]{1,9}")
+END = "/usr/local/lib/uwsgi/end-vassal"
+MERCY = 75  # seconds until nothing of a retired vassal may be left: longer than emperor-curse-tolerance in emperor.ini
+CARRIED = re.compile(rb"([a-z0-9_-]+)@" + ACTIVATION.encode() + b" ")  # the name of a vassal's process
+VARIABLE = re.compile(rb"(?:^|\0)EMPEROR_VASSAL=" + ACTIVATION.encode() + rb"(?:\0|\Z)")  # vassal-exec sets it
+MAX_ENVIRONMENT = 8 * 1024 * 1024  # bytes: more than the kernel lets a process be started with
 MAX_LOG = 64 * 1024  # bytes of a log that are read for a message
 STARTING = "*** Starting uWSGI"  # the first line of each start in a vassal's log
 INTERVAL = 0.1  # seconds between two looks at a candidate
@@ -48,6 +58,17 @@ class Activation:
 
     def __str__(self) -> str:
         return f"{self.release}.{self.number}"
+
+
+@dataclass(frozen=True)
+class Start:
+    """How things stood before an activation was started."""
+
+    log: int  # bytes of the vassals' log
+    emperor_log: int  # bytes of the Emperor's
+    emperor: int  # the Emperor's process id, or 0
+    memory: tuple[str, ...]  # the control groups that its memory is accounted for in
+    killed: int  # how often a process of those was killed for memory
 
 
 def live(layout: Layout) -> Activation | None:
@@ -77,7 +98,7 @@ def secrets(layout: Layout, number: int) -> str:
 
 def leftovers(layout: Layout, activation: Activation | None) -> list[Activation]:
     """Every other activation that an ini or a file of secrets speaks of: an old one, or one of a run that died."""
-    numbers = [int(name) for name in names_in(layout.secrets) if name.isdigit()]
+    numbers = [int(name) for name in names_in(layout.secrets) if NUMBER.fullmatch(name)]
     inis = governed(layout)
     known = {other.number for other in [*inis, *([activation] if activation else [])]}
     return [other for other in inis if other != activation] + [
@@ -85,32 +106,25 @@ def leftovers(layout: Layout, activation: Activation | None) -> list[Activation]
     ]
 
 
-def running(layout: Layout, table: str = "/proc/net/unix") -> list[Activation]:
-    """The activations whose socket a process holds: the live one, a candidate, and those that finish their requests."""
-    with open(table, encoding="utf-8", errors="replace") as stream:
-        paths = [line.split()[-1] for line in stream if f" {layout.run}/" in line]
-    return sorted({found for found in map(Activation.parse, paths) if found}, key=str)
+def running(layout: Layout, proc: str = "/proc") -> list[Activation]:
+    """The activations of which a process runs: the live one, a candidate, and those that finish their requests or were not ended yet."""
+    carried = {_carried(layout.name, pid, proc) for pid in cgroup.processes_of(layout.unit, proc)}
+    return sorted((found for found in carried if found), key=str)
 
 
-def processes(layout: Layout, activation: Activation) -> list[int]:
-    """The process ids of an activation: its processes carry its name (procname-prefix-spaced in uwsgi.ini)."""
-    name = f"{layout.name}@{activation} ".encode()
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as stream:
-                if stream.read(len(name)) == name:
-                    found.append(int(pid))
-        except OSError:  # it has just ended
-            continue
-    return found
+def processes(layout: Layout, activation: Activation, proc: str = "/proc") -> list[int]:
+    """The process ids of an activation, with those of the programs that its app started and that kept their environment."""
+    pids = cgroup.processes_of(layout.unit, proc)
+    return [pid for pid in pids if _carried(layout.name, pid, proc) == activation]
 
 
 def following(layout: Layout, release: str) -> Activation:
-    """The next activation of a release: a number higher than any that was used."""
-    sockets = filter(None, map(Activation.parse, names_in(layout.run)))
-    numbers = [activation.number for activation in [*leftovers(layout, None), live(layout), *sockets] if activation]
-    return Activation(release, max(numbers, default=0) + 1)
+    """The next activation of a release: a number higher than any that was given, on the disk before it is returned."""
+    known = [activation.number for activation in [*leftovers(layout, None), live(layout)] if activation]
+    number = max([_last_given(layout), *known]) + 1
+    os.makedirs(layout.state, 0o700, exist_ok=True)
+    replace_file(layout.counter, f"{number}\n".encode(), Access(0o600))
+    return Activation(release, number)
 
 
 def stage(layout: Layout, activation: Activation, exports: str) -> None:
@@ -118,8 +132,14 @@ def stage(layout: Layout, activation: Activation, exports: str) -> None:
     replace_file(secrets(layout, activation.number), exports.encode(), Access(0o640, "root", layout.name))
 
 
-def start(layout: Layout, activation: Activation, manifest: dict) -> None:
-    """Let the Emperor start a staged activation: the head of its ini names uWSGI, env, secrets and limits to vassal-exec."""
+def start(layout: Layout, activation: Activation, manifest: dict, emperor: int) -> Start:
+    """Let the Emperor (a process id, or 0) start a staged activation: the head of its ini names uWSGI, env, secrets and limits
+    to vassal-exec.
+
+    Return how things stood before, for ``wait_until_healthy``.
+    """
+    memory = cgroup.memory_groups(emperor)
+    before = Start(_size(layout.log), _size(layout.emperor_log), emperor, memory, cgroup.oom_kills(memory))
     release = layout.release(activation.release)
     with open(os.path.join(release, "uwsgi.ini"), encoding="utf-8") as stream:
         options = stream.read()
@@ -131,38 +151,39 @@ def start(layout: Layout, activation: Activation, manifest: dict) -> None:
         "files": limits["files"],
         "bytes": limits["log"],
     }
-    head = "".join(f"; {name} = {value}\n" for name, value in named.items())
-    replace_file(ini(layout, activation), (head + options).encode(), Access(0o640, "root", layout.name))
+    lines = "".join(f"; {name} = {value}\n" for name, value in named.items())
+    replace_file(ini(layout, activation), (lines + options).encode(), Access(0o640, "root", layout.name))
+    return before
 
 
-def wait_until_healthy(layout: Layout, activation: Activation, health: Health) -> None:
-    """Return when the activation answers the health request; raise Refusal with the last answer and the log's end when it does not."""
+def wait_until_healthy(layout: Layout, activation: Activation, health: Health, start: Start) -> None:
+    """Return when the activation answers the health request; raise Refusal with the cause and the log's end when it does not.
+
+    A candidate that does not answer while the kernel kills for memory in its box is not waited for any longer.
+    """
     deadline = time.monotonic() + health.timeout
-    offset = _size(layout.log)
     answer = "it did not open its socket"
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            break
+    while (left := deadline - time.monotonic()) > 0:
         try:
             status, line = get(socket(layout, activation), health, left)
         except (FileNotFoundError, ConnectionRefusedError):
-            time.sleep(INTERVAL)
-            continue
+            pass
         except (OSError, ValueError) as error:
             answer = str(error)
-            time.sleep(INTERVAL)
-            continue
-        if health.accepts(status):
-            return
-        answer = f"it answers {status}: {line}"
+        else:
+            if health.accepts(status):
+                return
+            answer = f"it answers {status}: {line}"
+        if cgroup.oom_kills(start.memory) > start.killed:
+            raise Refusal(
+                f"the release {activation.release} was killed for memory: the kernel killed a process of {layout.name} while it "
+                "started. limits.memory (or processes x threads) is too small for two vassals, the live one and this one beside it: "
+                f"raise limits.memory or lower processes\n{_said(layout, start)}"
+            )
         time.sleep(INTERVAL)
-    path, log = layout.log, tail(_first_start(_since(layout.log, offset)))
-    if not log:
-        path, log = layout.emperor_log, tail(_since(layout.emperor_log, 0))
     raise Refusal(
         f"the release {activation.release} does not answer {health.path} with {', '.join(health.status)} "
-        f"within {health.timeout} seconds: {answer}\nThe end of {path}:\n{log}"
+        f"within {health.timeout} seconds: {answer}\n{_said(layout, start)}"
     )
 
 
@@ -189,9 +210,23 @@ def unswitch(layout: Layout) -> None:
 
 
 def retire(layout: Layout, activation: Activation) -> None:
-    """Let an activation finish its requests and go."""
+    """Let an activation finish its requests and go. What is left of it when its mercy is over is ended, and so is its socket.
+
+    That it cannot be arranged is warned about: the next one that is arranged makes up for it.
+    """
+    started = bool(activation.release) and os.path.lexists(ini(layout, activation))
     remove(ini(layout, activation))
     remove(secrets(layout, activation.number))
+    if not started:
+        return
+    unit = f"emperor-end-{box.escaped(layout.name)}-{activation}"
+    try:
+        systemd.schedule(unit, MERCY, [END, layout.name, str(activation)])
+    except CommandFailed as error:
+        warn(
+            f"app '{layout.name}': what may be left of its vassal {activation} in {MERCY} seconds will not be ended, since systemd does not "
+            f"schedule that: {error.output}. To end it: {END} {layout.name} {activation}"
+        )
 
 
 def _first_start(log: str) -> str:
@@ -200,15 +235,51 @@ def _first_start(log: str) -> str:
     return before + started + rest.partition(STARTING)[0]
 
 
+def _said(layout: Layout, start: Start) -> str:
+    """What explains a failed start: an Emperor that does nothing, or the end of what was logged since."""
+    if cgroup.is_stopped(start.emperor):
+        emperor = layout.unit.removesuffix(".service")
+        return (
+            f"its Emperor (process {start.emperor}) is stopped by a signal; "
+            f"continue it with: systemctl kill --signal=CONT {emperor}"
+        )
+    for path, text in (
+        (layout.log, _first_start(_since(layout.log, start.log))),
+        (layout.emperor_log, _since(layout.emperor_log, start.emperor_log)),
+    ):
+        if text.strip():
+            return f"The end of {path}:\n{tail(text)}"
+    return f"Neither {layout.log} nor {layout.emperor_log} says anything since it was started."
+
+
 def _size(path: str) -> int:
     return os.path.getsize(path) if os.path.exists(path) else 0
 
 
 def _since(path: str, offset: int) -> str:
-    """What was logged since, at most the last MAX_LOG bytes."""
+    """What was logged since, at most the last MAX_LOG bytes; everything where the log is shorter by now, since it was rotated."""
     try:
         with open(path, "rb") as stream:
-            stream.seek(max(offset, os.path.getsize(path) - MAX_LOG))
-            return stream.read().decode(errors="replace")
+            size = os.fstat(stream.fileno()).st_size
+            stream.seek(max(offset if offset <= size else 0, size - MAX_LOG))
+            return stream.read(MAX_LOG).decode(errors="replace")
     except FileNotFoundError:
         return ""
+
+
+def _last_given(layout: Layout) -> int:
+    """The number in the counter; 0 where it cannot be one, as after a power failure."""
+    text = head(layout.counter, 16).decode(errors="replace").strip()
+    return int(text) if NUMBER.fullmatch(text) else 0
+
+
+def _carried(app: str, pid: int, proc: str) -> Activation | None:
+    """The activation in a process's name (procname-prefix-spaced in uwsgi.ini), or else in the environment that it was started with.
+
+    Both are needed: uWSGI writes the name over its environment, and what an app starts has a name of its own.
+    """
+    name = CARRIED.match(head(f"{proc}/{pid}/cmdline", 256))
+    if name and name.group(1) == app.encode():
+        return Activation(name.group(2).decode(), int(name.group(3)))
+    variable = VARIABLE.search(head(f"{proc}/{pid}/environ", MAX_ENVIRONMENT))
+    return Activation(variable.group(1).decode(), int(variable.group(2))) if variable else None

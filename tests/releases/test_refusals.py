@@ -42,20 +42,28 @@ def test_a_bad_release_is_refused_and_nothing_is_lost_or_left(shop, changes, wor
 
 
 @pytest.fixture(
-    params=[(40, 0, "make room"), (100, 120, "No space left on device")], ids=["known before", "met on the way"]
+    params=[
+        ("code", 40, 0, "make room"),
+        ("code", 100, 120, "make room"),
+        ("build", 100, 120, "No space left on device"),
+    ],
+    ids=["known before", "known when it is built", "met on the way"],
 )
 def disk(request, shop):
-    """A small disk for the app's code, in MiB, and code that does not fit; the words that say so."""
-    size, zeros, words = request.param
+    """A small disk for a folder of the app's, in MiB, and code that does not fit; the words that say so."""
+    folder, size, zeros, words = request.param
     (shop.folder / "zeros").write_bytes(b"")
     os.truncate(shop.folder / "zeros", zeros * 1024 * 1024)
-    code = "/var/www/shop/code"
+    path = f"/var/www/shop/{folder}"
     for host in HOSTS:
-        on(host, f"mkdir -p /mnt/small && mount -t tmpfs -o size={size}m tmpfs /mnt/small && cp -a {code}/. /mnt/small")
-        on(host, f"chown root:shop /mnt/small && chmod 750 /mnt/small && mount --bind /mnt/small {code}")
+        on(host, f"mkdir -p /mnt/small && mount -t tmpfs -o size={size}m tmpfs /mnt/small && cp -a {path}/. /mnt/small")
+        on(
+            host,
+            f"chown --reference {path} /mnt/small && chmod --reference {path} /mnt/small && mount --bind /mnt/small {path}",
+        )
     yield words
     for host in HOSTS:
-        on(host, f"umount {code} /mnt/small")
+        on(host, f"umount {path} /mnt/small")
 
 
 def test_a_full_disk_is_refused_and_nothing_is_lost_or_left(shop, disk):

@@ -128,13 +128,14 @@ def without_root(monkeypatch, tmp_path):
     )
     monkeypatch.setattr(store, "FILL", store.FILL.replace("if compiled:", "if False:"))  # byte-code is no matter here
     monkeypatch.setattr(systemd, "is_ready", lambda unit: True)
-    monkeypatch.setattr(systemd, "wake", lambda unit: None)
+    monkeypatch.setattr(systemd, "main_pid", lambda unit: 0)
+    monkeypatch.setattr(systemd, "schedule", lambda unit, seconds, argv: None)
     monkeypatch.setattr(site, "test", lambda layout, text, default: None)
     monkeypatch.setattr(site, "STATE", str(tmp_path / "state"))
     monkeypatch.setattr(site, "OWED", str(tmp_path / "state/owed"))
     monkeypatch.setattr(systemd, "reload", lambda unit: None)
     monkeypatch.setattr(vassal, "running", vassal.governed)
-    monkeypatch.setattr(vassal, "wait_until_healthy", lambda layout, activation, health: None)
+    monkeypatch.setattr(vassal, "wait_until_healthy", lambda layout, activation, health, start: None)
     monkeypatch.setattr(engine.App, "_is_healthy", lambda self, activation: True)
 
 

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils import host
-from ansible_collections.emperor.flask.plugins.module_utils.files import give_sockets
+from ansible_collections.emperor.flask.plugins.module_utils.files import SOCKET, give_sockets
+from ansible_collections.emperor.flask.plugins.module_utils.vassal import Activation
 from ansible_collections.emperor.flask.plugins.plugin_utils import hosts
 
 
@@ -89,11 +90,35 @@ def test_port_443_is_nginxs_where_an_app_is_or_was_served_over_tls(serves, sets,
 def test_sockets_follow_nginx_and_nothing_else_does(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path / "file")
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(tmp_path / "app.sock"))
+    (tmp_path / "ab.2.sock").mkdir()
+    (tmp_path / "ab.3.sock").symlink_to(tmp_path / "file")
+    for name in ("ab.1.sock", "other.sock"):
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(tmp_path / name))
+
+    def given():
+        """The names of what is nginx's now."""
         give_sockets(str(tmp_path), "www-data")
-    groups = {path.name: path.lstat().st_gid for path in tmp_path.iterdir()}
-    assert {name for name, gid in groups.items() if gid != 0} == {"app.sock"}
+        return {path.name for path in tmp_path.iterdir() if path.lstat().st_gid != 0}
+
+    assert given() == {"ab.1.sock"}
+    os.chown(tmp_path / "ab.1.sock", -1, 0)
+    os.chown(tmp_path, -1, grp.getgrnam("www-data").gr_gid)
+    assert given() == set(), "a folder that has nginx's group gives it to what is made there"
+
+
+def test_sockets_are_named_as_activations_are():
+    for name in ("0123456789ab.1.sock", f"{'a' * 64}.999999999.sock"):
+        assert SOCKET.fullmatch(name) and Activation.parse(name)
+    for name in (
+        "ab.01.sock",
+        f"ab.{'9' * 10}.sock",
+        "ab.1.sock\n",
+        "ab.\u0661.sock",
+        f"{'a' * 65}.1.sock",
+        "ab.1.sock.sock",
+    ):
+        assert not SOCKET.fullmatch(name) and not Activation.parse(name)
 
 
 def test_the_apps_that_certbot_renews_for_are_known_by_their_lineages(tmp_path):

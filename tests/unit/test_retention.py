@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -102,13 +104,38 @@ def test_after_a_failure_only_what_never_served_goes(tmp_path):
     assert not retention.debris(layout)
 
 
-def test_half_of_an_entry_and_the_socket_of_the_dead_go(tmp_path):
+def test_half_of_an_entry_goes(tmp_path):
     layout = make(tmp_path, ["deployed"], 0)
     Path(layout.codes, "cafe.partial").mkdir()
     Path(layout.statics, "cafe.partial").mkdir()
-    Path(layout.run, f"{IDS[0]}.7.sock").touch()
-    Path(layout.run, "emperor.stats").touch()
     assert retention.debris(layout)
     retention.prune(layout, 5)
-    assert os.listdir(layout.run) == ["emperor.stats"]
     assert not retention.debris(layout)
+
+
+def test_what_an_app_puts_beside_its_sockets_stays_and_disturbs_nothing(tmp_path):
+    layout = make(tmp_path, ["deployed", "staged"], 0)
+    Path(layout.run, "aa.1.sock").mkdir()
+    Path(layout.run, f"{IDS[1]}.7.sock").touch()
+    retention.prune(layout, 5)
+    assert there(layout) == IDS[:1]
+    assert sorted(os.listdir(layout.run)) == ["aa.1.sock", f"{IDS[1]}.7.sock"]
+
+
+@given(clock=st.lists(st.integers(0, 4 * 10**9), min_size=6, max_size=6))
+def test_the_order_is_that_of_the_deployments_whatever_the_clock_says(tmp_path_factory, clock):
+    layout = make(tmp_path_factory.mktemp("host"), ["staged"] * 6, None)
+    for name, second in zip(IDS, clock):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(time, "time_ns", lambda second=second: second * 10**9)
+            retention.mark_served(layout, name)
+    listed = subprocess.run(["ls", "-t", layout.releases], capture_output=True, text=True, check=True).stdout.split()
+    assert retention.served(layout) == listed == IDS[::-1]
+    assert retention.before(layout, IDS[5]) == IDS[4]
+
+
+def test_the_same_release_again_and_again_does_not_run_ahead_of_the_clock(tmp_path):
+    layout = make(tmp_path, ["deployed", "staged"], 1)
+    for _ in range(3):
+        retention.mark_served(layout, IDS[1])
+    assert os.stat(layout.release(IDS[1])).st_mtime_ns <= time.time_ns()

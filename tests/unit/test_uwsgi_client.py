@@ -1,5 +1,6 @@
 """The health request over a UNIX socket. (The host tests and every release speak to a real uWSGI.)"""
 
+import os
 import socket
 import struct
 import threading
@@ -73,5 +74,24 @@ def test_what_is_no_http_is_said(tmp_path):
 
 
 def test_nobody_there_is_an_error(tmp_path):
-    with pytest.raises(OSError):
+    with pytest.raises(FileNotFoundError):
         get(str(tmp_path / "nobody"), HEALTH, 1)
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(tmp_path / "deaf"))
+        with pytest.raises(ConnectionRefusedError):
+            get(str(tmp_path / "deaf"), HEALTH, 1)
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "folder", "file", "loop"])
+def test_what_is_no_socket_is_not_connected_to_and_no_link_is_followed(tmp_path, kind):
+    requests, path = serve(str(tmp_path / "neighbour"), b"HTTP/1.1 200 OK\r\n\r\n"), tmp_path / "s"
+    {
+        "link": lambda: path.symlink_to("neighbour"),
+        "fifo": lambda: os.mkfifo(path),
+        "folder": path.mkdir,
+        "file": path.touch,
+        "loop": lambda: path.symlink_to("s"),
+    }[kind]()
+    with pytest.raises(OSError, match=rf"{path} is no socket"):
+        get(str(path), HEALTH, 1)
+    assert requests == []

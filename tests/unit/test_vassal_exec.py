@@ -88,6 +88,13 @@ def test_secrets_arrive_beside_the_environment(vassal: Vassal, shell: str) -> No
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_a_vassal_knows_its_own_name_whatever_the_app_calls_its_variables(vassal: Vassal, shell: str) -> None:
+    for env, secrets in (({}, {}), ({"vassal": "x", "IFS": "r1."}, {"ini": "y"})):
+        _, environment = vassal.start(shell, env, secrets)
+        assert environment["EMPEROR_VASSAL"] == "r1.2"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("gone", ["uwsgi", "env", "secrets"])
 def test_a_missing_file_is_an_error_that_names_it(vassal: Vassal, shell: str, gone: str) -> None:
     vassal.start(shell, {}, {})
@@ -110,7 +117,7 @@ def test_a_limit_is_lowered_and_never_raised(vassal: Vassal) -> None:
     assert json.loads((vassal.folder / "uwsgi.limits").read_text()) == own
 
 
-@pytest.mark.parametrize("name", ["", "1A", "A-B", "A B", "Ä", "A\n", "UWSGI_MODULE", "OPTIND"])
+@pytest.mark.parametrize("name", ["", "1A", "A-B", "A B", "Ä", "A\n", "UWSGI_MODULE", "OPTIND", "EMPEROR_VASSAL"])
 def test_a_name_that_cannot_be_exported_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="cannot"):
         exports({name: "x"})
