@@ -19,6 +19,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils import (
     hosts,
     messages,
     proxies,
+    serving,
     signing_keys,
     spec,
     walls,
@@ -82,6 +83,7 @@ class ActionModule(ActionBase):
             yield from walls.mistakes(given)
         if role == "nginx":
             yield from proxies.mistakes(given)
+            yield from serving.ceilings(given)
         prefix = "flask_app" if role == "flask_app" else f"{role}_"
         for name in self._vars:
             if name.startswith(prefix) and name not in schema:
