@@ -9,6 +9,7 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.emperor.flask.plugins.plugin_utils import messages
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
 
@@ -28,7 +29,7 @@ class ActionModule(ActionBase):
         result = self._execute_module("emperor.flask.configuration", module_args=arguments, task_vars=task_vars)
         if result.get("restarts"):
             display.warning(f"{result['restarts']} restart: requests fail while their apps start")
-        return result
+        return messages.of(result)
 
     def _rendered(self, file: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         if boolean(file.get("sensitive", False)):

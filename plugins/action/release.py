@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
-from ansible_collections.emperor.flask.plugins.plugin_utils import limits, owner, plans
+from ansible_collections.emperor.flask.plugins.plugin_utils import limits, messages, owner, plans
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered
 from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
@@ -25,7 +25,6 @@ MODULE = "emperor.flask.release"
 PYTHON = "/usr/bin/python3"  # for apps whose entry does not say, because they go away
 STEPS = ("stage", "rollback", "before_switch", "candidate", "switch", "after_switch", "retire", "maintenance", "revert")
 HOOKS = ("before_switch", "after_switch")
-SHORT = 4  # a secret of fewer characters is not blotted out of messages: it would blot out much else
 
 display = Display()
 
@@ -52,13 +51,13 @@ class ActionModule(ActionBase):
         step = self._arguments["step"]
         planned = {"stage": self._stage, "rollback": self._rollback, "maintenance": self._maintenance}
         result = planned[step]() if step in planned else self._follow(step, self._arguments["plan"])
-        return self._without_secrets(result) if result.get("failed") or result.get("hooks") else result
+        return messages.of(result, self._inventory.secrets()) if result.get("failed") or result.get("hooks") else result
 
     def _stage(self) -> Result:
         """Compare all apps with what is live; stage those that differ, take away those that are to be absent."""
         apps, mistakes = self._inventory.apps()
         if mistakes:
-            raise AnsibleActionFail("\n".join(mistakes))
+            raise AnsibleActionFail(messages.visible("\n".join(mistakes)))
         slices = {app["name"]: self._slice(app) for app in apps}
         looked = self._module(
             "look",
@@ -163,7 +162,7 @@ class ActionModule(ActionBase):
         try:
             stage = Stage.read(app, seen["python"])
         except Refusal as refusal:
-            raise AnsibleActionFail(f"app '{name}': {refusal}") from refusal
+            raise AnsibleActionFail(messages.visible(f"app '{name}': {refusal}")) from refusal
         code = layout.code(stage.code)
         pythonpath = [str(Path(code, part)) for part in stage.pythonpath]
         variables = {
@@ -204,19 +203,3 @@ class ActionModule(ActionBase):
             tokens.append(dead)
             result = self._execute_module(MODULE, module_args={**arguments, "dead": tokens}, task_vars=self._vars)
         return result
-
-    def _without_secrets(self, result: Result) -> Result:
-        """What an app or its hook said, with every secret blotted out: it may have said one."""
-        secrets = [value for value in self._inventory.secrets() if len(value) >= SHORT]
-        said = ("msg", "exception", "module_stdout", "module_stderr", "hooks")
-        return {key: _blotted(part, secrets) if key in said else part for key, part in result.items()}
-
-
-def _blotted(part: Any, secrets: list[str]) -> Any:
-    if isinstance(part, dict):
-        return {key: _blotted(value, secrets) for key, value in part.items()}
-    if isinstance(part, list):
-        return [_blotted(value, secrets) for value in part]
-    for secret in secrets if isinstance(part, str) else []:
-        part = part.replace(secret, "********")
-    return part

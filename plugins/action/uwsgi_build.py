@@ -12,6 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+from ansible_collections.emperor.flask.plugins.plugin_utils import messages
 from ansible_collections.emperor.flask.plugins.plugin_utils.cache import default_cache
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.wheels import Slot, Wheel, slot
@@ -111,7 +112,8 @@ class ActionModule(ActionBase):
         arguments = {"step": step, **{key: self._arguments[key] for key in ("version", "pythons", "root")}, **more}
         result = self._execute_module(MODULE, module_args=arguments, task_vars=self._vars)
         if result.get("failed"):
-            raise AnsibleActionFail(result.get("msg", f"{MODULE} failed"), result=result)
+            failed = messages.of(result)
+            raise AnsibleActionFail(failed.get("msg", f"{MODULE} failed"), result=failed)
         return result
 
     def _cache(self) -> Path:

@@ -17,7 +17,9 @@ from ansible_collections.emperor.flask.plugins.plugin_utils import (
     apps,
     certificates,
     hosts,
+    messages,
     proxies,
+    serving,
     signing_keys,
     spec,
     walls,
@@ -81,6 +83,7 @@ class ActionModule(ActionBase):
             yield from walls.mistakes(given)
         if role == "nginx":
             yield from proxies.mistakes(given)
+            yield from serving.ceilings(given)
         prefix = "flask_app" if role == "flask_app" else f"{role}_"
         for name in self._vars:
             if name.startswith(prefix) and name not in schema:
@@ -122,7 +125,8 @@ class ActionModule(ActionBase):
             "emperor.flask.host_facts", module_args={"pythons": pythons}, task_vars=self._vars
         )
         if "host" not in result:
-            raise AnsibleActionFail(result.get("msg", "the host does not answer"), result=result)
+            failed = messages.of(result)
+            raise AnsibleActionFail(failed.get("msg", "the host does not answer"), result=failed)
         # The interpreter that Ansible found on the host, unless it was told one: without it the next task looks again.
         self._discovered = result.get("ansible_facts", {})
         return result["host"]
@@ -130,4 +134,5 @@ class ActionModule(ActionBase):
 
 def _refuse(mistakes: list[str]) -> None:
     if mistakes:
-        raise AnsibleActionFail("Nothing was changed, because:\n" + "\n".join(f"- {mistake}" for mistake in mistakes))
+        said = "\n".join(f"- {mistake}" for mistake in mistakes)
+        raise AnsibleActionFail(messages.visible(f"Nothing was changed, because:\n{said}"))

@@ -52,10 +52,10 @@ def test(layout: Layout, nginx_conf: str, default_server: bool) -> None:
 
 def remedy(said: str) -> str:
     """What to do about a site that nginx refuses."""
-    if 'unknown "emperor_' in said:
+    if 'unknown "emperor_' in said or 'zone "emperor_' in said:
         return (
             "The host's nginx.conf is older than this site: apply the role emperor.flask.nginx first (site.yml). "
-            "A template of yours in its place (nginx_config_template) must state that variable."
+            "A template of yours in its place (nginx_config_template) must state that variable or zone."
         )
     return "Correct nginx_extra, or what else changed."
 

@@ -5,6 +5,9 @@
 On one host of each kind a wheel is built from the source distribution, with pip's hash mode as the proof of what was built;
 the others get that wheel. A tree holds ``COMPLETE`` once its uWSGI has answered; one without it is what a run that died has
 left, and is made anew.
+
+What a host has built may be in somebody else's hands, so no other host runs it as root: a wheel has nothing but the program and texts
+in it, and the program is asked as ``nobody``. Afterwards it runs as the apps' users alone.
 """
 
 from __future__ import annotations
@@ -15,6 +18,11 @@ import hashlib
 import os
 import re
 import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +36,12 @@ COMPLETE = ".complete"
 CURRENT = "current"
 OLDEST = (3, 8)
 HEADERS = "import os, sysconfig; print(os.path.join(sysconfig.get_path('include'), 'Python.h'))"
+# What a build makes: the program, a module for apps, and what pip keeps of a package, but for the programs that pip would make itself.
+# Anything else, such as a .pth file, could be run by root's next Python.
+MEMBERS = r"(uwsgi-{0}\.data/purelib/)?uwsgidecorators\.py|uwsgi-{0}\.data/scripts/uwsgi|uwsgi-{0}\.dist-info/(?!entry_points\.txt$)\w[\w.-]*(/\w[\w.-]*)*"
+NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
+PATIENCE = 30  # seconds that a program may take to tell its version
+MOST = 2**20  # bytes that it may print or write
 # A line of dpkg-query --search: packages, each with ":architecture" where it has one, then the path.
 OWNERS = re.compile(r"^([a-z0-9][^\s/]*(?:, [a-z0-9][^\s/]*)*): /")
 
@@ -79,9 +93,13 @@ class Build:
             return {"wheel": wheel, "sha256": digest(wheel), "packages": packages(libraries(self.binary))}
 
     def install(self, wheel: str, sha256: str) -> None:
-        """Install a wheel that was built on another host; raise Refusal if it is not the one or does not run here."""
+        """Install a wheel that was built on another host; ``sha256`` is that of the wheel which the controller has.
+
+        Raise Refusal if it is not that one, has something in it that no build makes, or does not run here.
+        """
         if digest(wheel) != sha256:
             raise Refusal(f"{os.path.basename(wheel)} arrived damaged: its SHA-256 is not {sha256}; run again")
+        check(wheel, self.version)
         what = (
             f"{os.path.basename(wheel)}, built on another host of this kind, does not run here; "
             "give this host a build of its own with another folder as uwsgi_emperor_cache"
@@ -126,7 +144,7 @@ class Build:
 
     def _install(self, wheel: str) -> None:
         self._pip(os.path.dirname(wheel), "install", "--no-index", "--no-deps", wheel)
-        answer = run([self.binary, "--version"]).strip()
+        answer = ask([self.binary, "--version"]).strip()
         if answer != self.version:
             raise Refusal(f"{self.binary} says that it is uWSGI '{answer}', not {self.version}")
 
@@ -202,9 +220,62 @@ def digest(path: str) -> str:
         return hashlib.sha256(file.read()).hexdigest()
 
 
+def check(wheel: str, version: str) -> None:
+    """Refuse a wheel with anything in it but plain files that a build of this version makes."""
+    name, allowed = os.path.basename(wheel), re.compile(MEMBERS.format(re.escape(version)), re.ASCII | re.IGNORECASE)
+    try:
+        with zipfile.ZipFile(wheel) as packed:
+            members = packed.infolist()
+    except (OSError, zipfile.BadZipFile) as error:
+        raise Refusal(f"{name} is no wheel: {error}; remove it from uwsgi_emperor_cache on the controller") from error
+    for member in members:
+        mode = member.external_attr >> 16
+        plain = stat.S_IFMT(mode) in (0, stat.S_IFREG) and not mode & (stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX)
+        if not plain or not allowed.fullmatch(member.filename):
+            raise Refusal(
+                f"{name} has '{member.filename}' in it, which no build of uWSGI {version} makes as it is; look at the host that built it "
+                "(built_on in the manifest beside it), and remove it from uwsgi_emperor_cache on the controller"
+            )
+
+
+def ask(argv: list[str]) -> str:
+    """What a program prints that may be hostile: as nobody, without a way to more rights, for PATIENCE seconds.
+
+    It prints to a file, so that nothing it leaves behind is waited for. Raise CommandFailed when it ends with an error or takes longer.
+    """
+    limited = ["setpriv", "--no-new-privs", "prlimit", f"--fsize={MOST}", "--core=0", "--", *argv]
+    with tempfile.TemporaryFile() as output:
+        try:
+            process = subprocess.Popen(
+                limited,
+                cwd="/",
+                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **NOBODY,
+            )
+        except OSError as error:
+            raise CommandFailed(argv, 127, str(error)) from error
+        try:
+            code = process.wait(PATIENCE)
+        except subprocess.TimeoutExpired as error:
+            raise CommandFailed(argv, 124, f"it did not end within {PATIENCE} seconds") from error
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        output.seek(0)
+        said = output.read(MOST).decode(errors="replace")
+    if code:
+        raise CommandFailed(argv, code, said.strip())
+    return said
+
+
 def libraries(binary: str) -> list[str]:
     """Paths of the shared libraries a program runs with."""
-    return re.findall(r" => (/\S+)", run(["ldd", binary]))
+    return re.findall(r" => (/\S+)", ask(["ldd", binary]))
 
 
 def packages(paths: list[str]) -> list[str]:

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Locks that pip on a host cannot read, as requirements with hashes: uv.lock, exported by uv, and pylock.toml (PEP 751).
 
-Both are held against pyproject.toml first. Environment markers stay in the lines, so that one text serves every host.
+Both are held against pyproject.toml first, and no code of the project runs for it: a deployment, and check mode, must not be a way on to
+the controller. Environment markers stay in the lines, so that one text serves every host.
 """
 
 from __future__ import annotations
@@ -24,11 +25,26 @@ from ansible_collections.emperor.flask.plugins.module_utils.commands import Comm
 from ansible_collections.emperor.flask.plugins.plugin_utils.cache import Cache
 from ansible_collections.emperor.flask.plugins.plugin_utils.tree import Tree
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-# The project itself is left to whoever installs the lock. A host has no use for an editable install: its code never changes.
-EXPORT = ["export", "--quiet", "--no-dev", "--no-emit-project", "--no-editable", "--no-header", "--no-annotate"]
-PIN = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[.*?\])?==([^\s;]+)", re.ASCII)
+# With --locked, uv would run the project's build backend, and the Python of a .venv beside it; and a project's own settings of uv could name
+# a folder to write to. The project itself is left to whoever installs the lock. A host has no use for an editable install: its code never changes.
+EXPORT = [
+    "export",
+    "--frozen",
+    "--no-config",
+    "--offline",
+    "--quiet",
+    "--no-dev",
+    "--no-emit-project",
+    "--no-editable",
+    "--no-header",
+]
+EXPORT += ["--no-annotate", "--format", "requirements.txt"]
+FOLDERS = ("virtual", "editable", "directory")  # how uv.lock calls a source that is a folder of the code
+REGISTRY = {"name", "specifier", "extras", "marker", "index"}  # what uv.lock says of a requirement that an index has
+EXTRA = re.compile(r"\bextra\s*==")
 # PEP 751's additions to markers, which pip knows in pylock.toml alone.
 SELECTION = re.compile(r"(['\"])(?P<name>[^'\"]*)\1\s+(?P<no>not\s+)?in\s+(?P<kind>extras|dependency_groups)")
 TRUE, FALSE = 'python_version >= "0"', 'python_version < "0"'
@@ -85,33 +101,88 @@ def read_toml(path: Path, name: str) -> dict[str, Any]:
 
 
 def _export(folder: Path) -> str:
-    """What uv makes of its lock. Where the controller lacks the Python that the project wants, uv cannot check the lock, so we do."""
+    """What uv makes of its lock, which has been held against its project."""
+    lock = read_toml(folder / "uv.lock", "uv.lock")
     try:
-        return _uv(folder, "--locked")
-    except CommandFailed as error:
-        if "interpreter" not in error.output:
-            raise Refusal(
-                f"uv.lock does not match its project, or cannot be read by uv on the controller:\n{tail(error.output)}"
-            ) from error
+        _check_uv(folder, lock.get("package", []))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Refusal(f"uv.lock is no lock that is understood here ({error!r}); lock the project anew") from error
     try:
-        text = _uv(folder, "--frozen")
+        return _uv(folder)
     except CommandFailed as error:
         raise Refusal(f"uv.lock cannot be exported by uv on the controller:\n{tail(error.output)}") from error
-    pins: dict[str, list[str]] = {}
-    for name, version in PIN.findall(text):
-        pins.setdefault(canonicalize_name(name), []).append(version)
-    for part in re.findall(r"^\.\S*", text, re.MULTILINE):  # a folder of the project, which has no version here
-        pins.setdefault(_name_of(folder / part), []).append("")
-    _check(folder, pins, "uv.lock")
-    return text
 
 
-def _name_of(folder: Path) -> str:
-    path = folder / "pyproject.toml"
-    return canonicalize_name(read_toml(path, str(path)).get("project", {}).get("name", "")) if path.is_file() else ""
+def _check_uv(folder: Path, packages: list[dict[str, Any]]) -> None:
+    """Refuse a lock that was made for other requirements than the project and its parts have now: it repeats what it was made for.
+
+    Requirements that only a build can tell ("dynamic") are not compared.
+    """
+    locked = {package["source"][kind]: package for package in packages for kind in FOLDERS if kind in package["source"]}
+    if "project" in read_toml(folder / "pyproject.toml", "pyproject.toml") and "." not in locked:
+        raise Refusal("uv.lock does not match its project: it is that of another one; lock the project anew")
+    for part, package in locked.items():
+        name = posixpath.normpath(posixpath.join(part, "pyproject.toml"))
+        if posixpath.isabs(name) or name.startswith("..") or not (folder / name).is_file():
+            continue
+        text = read_toml(folder / name, name)
+        metadata, project = package.get("metadata", {}), text.get("project", {})
+        if canonicalize_name(project.get("name", "")) != package["name"]:
+            raise Refusal(
+                f"uv.lock does not match its project: it has no '{project.get('name')}'; lock the project anew"
+            )
+        if "dependencies" not in project.get("dynamic", []):
+            made_for = [one for one in metadata.get("requires-dist", []) if not EXTRA.search(one.get("marker", ""))]
+            _compare(project.get("dependencies", []), made_for, name)
+        if part == ".":
+            _compare_groups(text, metadata.get("requires-dev", {}), name)
 
 
-def _uv(folder: Path, how: str) -> str:
+def _compare_groups(text: dict[str, Any], made_for: dict[str, Any], name: str) -> None:
+    """Compare the groups that are installed where none is asked for, but for ``dev``."""
+    groups = {canonicalize_name(group): members for group, members in text.get("dependency-groups", {}).items()}
+    chosen = text.get("tool", {}).get("uv", {}).get("default-groups", [])
+    for group in groups if chosen == "all" else map(canonicalize_name, chosen):
+        if group != "dev":
+            _compare([*_members(groups, group)], made_for.get(group, []), name)
+
+
+def _members(groups: dict[str, Any], group: str, within: tuple[str, ...] = ()) -> Iterator[str]:
+    """A dependency group's requirements, with those of the groups that it includes (PEP 735)."""
+    for member in groups.get(group, []) if group not in within else []:
+        if isinstance(member, dict):
+            yield from _members(groups, canonicalize_name(member["include-group"]), (*within, group))
+        else:
+            yield member
+
+
+def _compare(required: list[str], made_for: list[dict[str, Any]], name: str) -> None:
+    """Refuse a lock that was not made for exactly these requirements of a pyproject.toml."""
+    left = list(made_for)
+    for text in required:
+        wanted = _requirement(text, name)
+        same = [one for one in left if _is_same(one, wanted)]
+        if not same:
+            raise Refusal(
+                f"uv.lock does not match its project: it was not made for '{text}' of {name}; lock the project anew"
+            )
+        left.remove(same[0])
+    if left:
+        raise Refusal(
+            f"uv.lock does not match its project: it was made for {left[0]['name']}, which {name} does not require so; lock the project anew"
+        )
+
+
+def _is_same(made_for: dict[str, Any], wanted: Requirement) -> bool:
+    """Compare all but the marker, which uv writes in words of its own. What [tool.uv.sources] leads elsewhere has no specifier there."""
+    if made_for["name"] != canonicalize_name(wanted.name):
+        return False
+    if {*map(canonicalize_name, made_for.get("extras", []))} != {*map(canonicalize_name, wanted.extras)}:
+        return False
+    return bool(made_for.keys() - REGISTRY) or SpecifierSet(made_for.get("specifier", "")) == wanted.specifier
+
+
+def _uv(folder: Path) -> str:
     binary = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     if not binary:
         raise Refusal(
@@ -120,18 +191,14 @@ def _uv(folder: Path, how: str) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     with tempfile.TemporaryDirectory(prefix="emperor-") as scratch:
         file = Path(scratch, "requirements.txt")
-        argv = [binary, *EXPORT, how, "--format", "requirements.txt", "--output-file", str(file)]
-        run(argv, cwd=str(folder), env={**environment, "UV_PYTHON_DOWNLOADS": "never"})
+        run([binary, *EXPORT, "--output-file", str(file)], cwd=str(folder), env=environment)
         return file.read_text(encoding="utf-8")
 
 
 def _check(folder: Path, pins: dict[str, list[str]], lock: str) -> None:
     """Refuse a lock without something that pyproject.toml requires everywhere. A requirement with a marker may rightly be missing."""
     for text in read_toml(folder / "pyproject.toml", "pyproject.toml").get("project", {}).get("dependencies", []):
-        try:
-            wanted = Requirement(text)
-        except InvalidRequirement as error:
-            raise Refusal(f"pyproject.toml requires '{text}', which is no requirement: {error}; correct it") from error
+        wanted = _requirement(text, "pyproject.toml")
         versions = pins.get(canonicalize_name(wanted.name))
         if wanted.marker or any(not one or wanted.specifier.contains(one, prereleases=True) for one in versions or []):
             continue
@@ -139,6 +206,13 @@ def _check(folder: Path, pins: dict[str, list[str]], lock: str) -> None:
         raise Refusal(
             f"{lock} does not match pyproject.toml, which requires '{text}': it {found}; lock the project anew"
         )
+
+
+def _requirement(text: str, name: str) -> Requirement:
+    try:
+        return Requirement(text)
+    except InvalidRequirement as error:
+        raise Refusal(f"{name} requires '{text}', which is no requirement: {error}; correct it") from error
 
 
 def _logical_lines(text: str) -> Iterator[str]:

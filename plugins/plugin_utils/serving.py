@@ -22,6 +22,7 @@ App = dict[str, Any]
 
 PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 MOST = 100_000  # of any limit: more is a mistake
+CEILINGS = ("nginx_client_connections", "nginx_client_uploads")
 HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 VALUE = re.compile(r"[ -~]+")
 OTHERWISE = {
@@ -86,7 +87,16 @@ def _static(app: App) -> Iterator[str]:
 
 def _limits(app: App) -> Iterator[str]:
     limits = {f"rate_limit.{key}": value for key, value in app["rate_limit"].items()}
-    for key, value in {**limits, "connection_limit": app["connection_limit"]}.items():
+    yield from _numbers({**limits, "connection_limit": app["connection_limit"]})
+
+
+def ceilings(variables: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the limits that nginx has for a client over all apps."""
+    yield from _numbers({name: variables[name] for name in CEILINGS if type(variables.get(name)) is int})
+
+
+def _numbers(limits: dict[str, int]) -> Iterator[str]:
+    for key, value in limits.items():
         if isinstance(value, bool) or not 0 <= value <= MOST:
             yield f"{key} is {value}; write a whole number from 0, for no limit, to {MOST}"
 

@@ -18,6 +18,8 @@ SCHEMA = b"emperor.flask code 1\0"
 LEFT_BEHIND = {".git", "__pycache__"}
 # Set where git runs a hook that runs us; they would make git look at another repository.
 GIT_VARIABLES = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}
+# A folder may have come with a repository, whose settings name commands for git to run.
+NOBODYS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "safe.bareRepository=explicit")
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def _in_work_tree(folder: Path) -> bool:
 
 def _git_files(folder: Path, key: str) -> list[str]:
     """What git tracks or would track. A git that refuses is an error: shipping what it ignores could ship secrets."""
-    argv = ["git", "-C", str(folder), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    argv = ["git", *NOBODYS, "-C", str(folder), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         listed = subprocess.run(argv, capture_output=True, check=True, env=git_environment()).stdout
     except (OSError, subprocess.CalledProcessError) as error:

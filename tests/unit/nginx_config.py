@@ -72,6 +72,7 @@ def configuration(
     files = {
         "/etc/nginx/nginx.conf": render("nginx", "nginx.conf.j2", **variables),
         "/etc/nginx/emperor_uwsgi_params": render("nginx", "emperor_uwsgi_params.j2", **variables),
+        "/etc/nginx/emperor_limits": render("nginx", "emperor_limits.j2", **variables),
         "/etc/nginx/conf.d/00_default.conf": render("nginx", "00_default.conf.j2", **variables),
         "/etc/nginx/conf.d/shop.conf": site(host, nginx_extra=EXTRA, **EVERYTHING),
     }
@@ -142,6 +143,11 @@ def run_in_image(image: str, files: dict[str, str]) -> subprocess.CompletedProce
 
 def run_here(nginx: str, files: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Run this machine's `nginx -t` over the files, put into a folder, touching nothing of the machine's own."""
+    return subprocess.run([*put_here(nginx, files, folder), "-t"], capture_output=True, text=True)
+
+
+def put_here(nginx: str, files: dict[str, str], folder: Path) -> list[str]:
+    """Put the files into a folder; return the command of this machine's nginx that reads them there."""
     for path, text in files.items():
         target = folder / path.removeprefix("/etc/nginx/")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -154,5 +160,4 @@ def run_here(nginx: str, files: dict[str, str], folder: Path) -> subprocess.Comp
             text = text.replace(own, str(folder / other))
         target.write_text(text)
     shutil.copy("/etc/nginx/mime.types", folder)
-    command = [nginx, "-t", "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
-    return subprocess.run(command, capture_output=True, text=True)
+    return [nginx, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]

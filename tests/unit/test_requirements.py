@@ -203,9 +203,131 @@ def test_a_lock_for_a_python_that_the_controller_lacks_is_exported_and_checked_w
     project = locked / "pyproject.toml"
     project.write_text(project.read_text().replace('"flask>=3.0"', '"flask>=3.0", "celery"'))
     with pytest.raises(
-        Refusal, match="uv.lock does not match pyproject.toml, which requires 'celery': it has no celery"
+        Refusal, match="uv.lock does not match its project: it was not made for 'celery' of pyproject.toml; lock"
     ):
         plan(locked, ["uv.lock"], cache=cache)
+
+
+# A project whose parts only a build can tell, with a lock that uv made. Whatever runs of it leaves a file.
+HOSTILE = {
+    "pyproject.toml": """
+[project]
+name = "Hostile_App"
+dynamic = ["version"]
+requires-python = ">=3.9"
+dependencies = ["Part[x] >=1, <4", "gone; python_version < '3'"]
+[project.optional-dependencies]
+more = ["celery"]
+[dependency-groups]
+dev = ["pytest"]
+Web = ["served>=1", {include-group = "more"}]
+more = ["six"]
+[tool.uv]
+default-groups = ["web"]
+cache-dir = "ran.cache"
+[tool.uv.sources]
+part = {workspace = true}
+[tool.uv.workspace]
+members = ["part"]
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+""",
+    "part/pyproject.toml": '[project]\nname = "part"\nversion = "1"\ndependencies = ["six>=1"]\n',
+    "uv.lock": """
+version = 1
+requires-python = ">=3.9"
+[manifest]
+members = ["hostile-app", "part"]
+[[package]]
+name = "hostile-app"
+source = { editable = "." }
+dependencies = [{ name = "part", extra = ["x"] }]
+[package.dev-dependencies]
+dev = []
+more = [{ name = "six" }]
+web = [{ name = "six" }]
+[package.metadata]
+requires-dist = [
+    { name = "celery", marker = "extra == 'more'" },
+    { name = "gone", marker = "python_full_version < '3'" },
+    { name = "part", extras = ["x"], virtual = "part" },
+]
+[package.metadata.requires-dev]
+dev = []
+more = [{ name = "six" }]
+web = [{ name = "served", specifier = ">=1" }, { name = "six" }]
+[[package]]
+name = "part"
+version = "1"
+source = { virtual = "part" }
+dependencies = [{ name = "six" }]
+[package.metadata]
+requires-dist = [{ name = "six", specifier = ">=1" }]
+[[package]]
+name = "six"
+version = "1.17.0"
+source = { registry = "https://pypi.org/simple" }
+sdist = { url = "https://x.test/six-1.17.0.tar.gz", hash = "sha256:0000000000000000000000000000000000000000000000000000000000000000" }
+""",
+    "backend.py": "open('ran.backend', 'w').close()\n",
+    "setup.py": "open('ran.setup', 'w').close()\n",
+    ".venv/pyvenv.cfg": "home = /usr/bin\nversion_info = 3.11.0\n",
+    ".venv/bin/python": "#!/bin/sh\ntouch ran.python\n",
+}
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """A hostile project; what ran of it, and where uv was led to write, is in files named ``ran.*``."""
+    for name, text in HOSTILE.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / ".venv/bin/python").chmod(0o755)
+    return tmp_path
+
+
+def test_nothing_of_a_project_runs_to_read_its_lock(hostile, cache, monkeypatch):
+    monkeypatch.delenv("UV_CACHE_DIR")
+    assert "six==1.17.0 --hash=sha256:00" in plan(hostile, ["uv.lock"], cache=cache).packages.texts[GENERATED]
+    assert list(hostile.rglob("ran.*")) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        ("pyproject.toml", '"Part[x] >=1, <4"', '"part[x,y]"', "was not made for 'part.x,y.' of pyproject.toml"),
+        ("pyproject.toml", "\"gone; python_version < '3'\"", '"gone>1"', "was not made for 'gone>1' of pyproject.toml"),
+        (
+            "pyproject.toml",
+            ", \"gone; python_version < '3'\"",
+            "",
+            "was made for gone, which pyproject.toml does not require so",
+        ),
+        ("pyproject.toml", '"served>=1"', '"served>=2"', "was not made for 'served>=2' of pyproject.toml"),
+        ("pyproject.toml", '["web"]', '"all"', ""),
+        ("pyproject.toml", 'more = ["six"]', 'more = ["six", "new"]', "was not made for 'new' of pyproject.toml"),
+        ("part/pyproject.toml", "six>=1", "six>=1.16", "was not made for 'six>=1.16' of part/pyproject.toml"),
+        ("pyproject.toml", "Hostile_App", "other", "has no 'other'"),
+        ("uv.lock", 'editable = "."', 'registry = "https://x.test"', "is that of another one"),
+        ("pyproject.toml", 'more = ["celery"]', 'more = ["celery>5"]', ""),
+        ("pyproject.toml", 'dev = ["pytest"]', "dev = []", ""),
+        ("pyproject.toml", '["version"]', '["version", "dependencies"]', ""),
+        ("uv.lock", "source = { editable", "other = { editable", "is no lock that is understood here"),
+        ("uv.lock", "version = 1\n", "version = 99\n", "cannot be exported by uv on the controller"),
+    ],
+)
+def test_a_stale_lock_is_refused_and_nothing_of_its_project_runs(hostile, cache, file, old, new, words):
+    text = (hostile / file).read_text()
+    assert old in text
+    (hostile / file).write_text(text.replace(old, new, 1))
+    if words:
+        with pytest.raises(Refusal, match=words):
+            plan(hostile, ["uv.lock"], cache=cache)
+    else:
+        assert plan(hostile, ["uv.lock"], cache=cache).packages.installs
+    assert list(hostile.rglob("ran.*")) == []
 
 
 def test_no_uv_on_the_controller(locked, cache, monkeypatch):

@@ -1,5 +1,6 @@
 """Which files of a source are shipped, what identifies them, and which sources there are."""
 
+import contextlib
 import os
 import shutil
 import tarfile
@@ -52,6 +53,27 @@ def test_a_git_that_refuses_is_an_error_and_not_a_reason_to_ship_everything(fold
     (folder / ".git").write_text("gitdir: nowhere\n")
     with pytest.raises(Refusal, match="git cannot list"):
         read(folder)
+
+
+@pytest.mark.parametrize("name", [".git", "code"], ids=["a work tree", "a repository that is hidden among the files"])
+def test_no_command_of_a_repositorys_own_settings_runs(tmp_path, name):
+    """An unpacked folder brings its ``.git/config`` along, and git would run what that names as its file system's monitor."""
+    ran = tmp_path / "ran"
+    (tmp_path / "monitor").write_text(f"#!/bin/sh\ntouch {ran}\n")
+    (tmp_path / "monitor").chmod(0o755)
+    git(tmp_path, "init", "--quiet", "r")
+    commit(tmp_path / "r", "app.py", "app = 1\n")
+    git(tmp_path / "r", "config", "core.fsmonitor", str(tmp_path / "monitor"))
+    if name == "code":
+        hidden = Path(shutil.copytree(tmp_path / "r/.git", tmp_path / "r/code"))
+        (hidden / "app.py").write_text("app = 1\n")
+        git(hidden, "config", "core.bare", "false")
+        git(hidden, "config", "core.worktree", ".")
+        with contextlib.suppress(Refusal):
+            source.resolve({"path": str(hidden)})
+    else:
+        assert source.resolve({"path": str(tmp_path / "r")}).files == ("app.py",)
+    assert not ran.exists()
 
 
 def test_the_digest_is_of_names_contents_and_executable_bits_alone(folder):

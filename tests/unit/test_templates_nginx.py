@@ -47,10 +47,10 @@ PROXIES = ["192.0.2.10", "10.0.0.0/8", "2001:db8::/32"]
 
 # The directives in use, and the first version of those that are younger than anything still shipped (nginx's documentation).
 OLD = """
-access_log add_header allow auth_basic auth_request charset client_max_body_size default_type error_log error_page
+access_log add_header allow auth_basic auth_request charset client_body_timeout client_max_body_size default_type error_log error_page
 events expires geo gzip gzip_static gzip_types gzip_vary http if include internal keepalive_timeout limit_conn
 limit_conn_log_level limit_conn_status limit_conn_zone limit_req limit_req_log_level limit_req_status limit_req_zone
-listen location log_format map open_file_cache open_file_cache_valid pid real_ip_header real_ip_recursive return root
+listen location log_format map open_file_cache open_file_cache_valid pid real_ip_header real_ip_recursive reset_timedout_connection return root
 sendfile server server_name server_names_hash_bucket_size server_names_hash_max_size server_tokens set
 set_real_ip_from ssl_certificate ssl_certificate_key ssl_ciphers ssl_ecdh_curve ssl_prefer_server_ciphers
 ssl_protocols ssl_session_cache ssl_session_tickets ssl_session_timeout tcp_nopush try_files types_hash_max_size user
@@ -163,6 +163,15 @@ def test_limits_stand_before_the_app_alone_and_only_where_they_are_asked_for():
     bursting = site(HOST, rate_limit={"requests": 10, "burst": 20})
     assert "limit_req zone=emperor_requests_shop burst=20 nodelay;\n" in bursting
     assert "limit_" not in site(HOST)
+
+
+def test_limits_of_a_client_hold_beside_those_of_an_app_and_zero_is_none():
+    limited = site(HOST, connection_limit=3)
+    assert "        include /etc/nginx/emperor_limits*;\n        limit_conn emperor_connections_shop 3;\n" in limited
+    lines = render("nginx", "emperor_limits.j2").splitlines()
+    assert lines[2:] == ["limit_conn emperor_clients 256;", "limit_conn emperor_uploads 6;"]
+    lines = render("nginx", "emperor_limits.j2", nginx_client_connections=0, nginx_client_uploads="0").splitlines()
+    assert all(line.startswith("#") for line in lines)
 
 
 def test_a_headers_value_is_said_as_it_was_written():

@@ -1,6 +1,9 @@
 """The files of the Emperors and of a vassal, rendered; what they do is the host tests' matter."""
 
 import configparser
+import os
+import shutil
+import subprocess
 
 import pytest
 from render import ROLES, render
@@ -84,3 +87,28 @@ def test_the_unit_gives_an_emperor_nothing_it_does_not_need():
     emperor = configparser.ConfigParser(strict=False, interpolation=None)
     emperor.read_string(render("uwsgi_emperor", "emperor.ini.j2"))
     assert int(emperor["uwsgi"]["reload-mercy"]) < int(service["TimeoutStopSec"])
+
+
+@pytest.mark.skipif(not shutil.which("logrotate", path="/usr/sbin:/usr/bin"), reason="no logrotate on this machine")
+@pytest.mark.parametrize(("size", "rotated"), [(1, False), (99 * 2**20, False), (101 * 2**20, True)])
+def test_a_large_log_is_rotated_at_once_and_the_new_one_is_its_apps_alone(tmp_path, size, rotated):
+    """By the real logrotate, which has never seen the log before, so that its day is not over."""
+    log = tmp_path / "shop/shop_uwsgi.log"
+    log.parent.mkdir(mode=0o750)
+    log.touch()
+    os.truncate(log, size)
+    log.chmod(0o666)
+    if os.geteuid() == 0:
+        os.chown(log, 65534, 4)
+    before = log.stat()
+    rules = tmp_path / "rules"
+    rules.write_text(render("uwsgi_emperor", "logrotate.j2").replace("/var/log/uwsgi", str(tmp_path)))
+    rules.write_text(rules.read_text().replace("systemctl kill", ": systemctl kill"))
+    rules.chmod(0o644)
+    environment = {**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    subprocess.run(["logrotate", "--state", tmp_path / "state", rules], check=True, env=environment)
+    after = log.stat()
+    assert (after.st_ino != before.st_ino) is rotated
+    assert (tmp_path / "shop/shop_uwsgi.log.1").exists() is (tmp_path / "rotated").exists() is rotated
+    assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
+    assert (after.st_mode & 0o777) == (0o640 if rotated else 0o666)

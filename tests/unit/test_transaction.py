@@ -144,6 +144,20 @@ def test_instances_reload_and_restart_only_for_their_unit(tmp_path, systemd, sav
     assert systemd.calls == ["daemon_reload", "try_restart uwsgi-emperor@*.service"]
 
 
+def test_a_part_of_another_unit_is_loaded_and_restarts_nothing(tmp_path, systemd, save, monkeypatch):
+    """As that of logrotate's timer, when it comes and when it changes."""
+    options = {"service": "uwsgi-emperor.target", "instances": "uwsgi-emperor@*.service"}
+    monkeypatch.setattr(module, "UNITS", str(tmp_path / "units"))
+    (tmp_path / "units").mkdir()
+    for content in (b"1", b"2"):
+        part = File(str(tmp_path / "units/part"), content, ME, reload=False)
+        change = Transaction(Record.load("set", str(tmp_path / "state")), [part], **options)
+        assert not change.restarts
+        change.apply()
+        assert systemd.calls == ["daemon_reload"]
+        systemd.calls.clear()
+
+
 def test_a_run_that_died_before_the_reload_is_finished_by_the_next(tmp_path, systemd, save, monkeypatch):
     dying = make(tmp_path, {"a": b"1"}, service="nginx")
     monkeypatch.setattr(Transaction, "_serve", lambda self: os._exit(9))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +17,10 @@ from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_build import a
 from hypothesis import given
 from hypothesis import strategies as st
 
-# Answers its version and its headers' place; "-m venv" copies it into the new tree. "-m pip wheel" there makes a wheel that holds
-# what $PIP says, and "-m pip install" makes bin/uwsgi of what the wheel holds.
+FILE = "uWSGI-2.0.31-cp313-cp313-linux_x86_64.whl"
+PROGRAM = "uWSGI-2.0.31.data/scripts/uwsgi"
+# Answers its version and its headers' place; "-m venv" copies it into the new tree. "-m pip wheel" there makes a wheel whose program
+# does what $PIP says, and "-m pip install" makes bin/uwsgi of that program.
 PYTHON = """#!/bin/sh
 for last; do :; done
 case "$*" in
@@ -25,9 +30,10 @@ case "$*" in
 *" wheel "*)
   cp "$last/requirements.txt" "$PIP_LOG"
   [ "$PIP" != fails ] || {{ echo "gcc: error: no space left"; exit 1; }}
-  echo "$PIP" > "$last/uWSGI-2.0.31-cp313-cp313-linux_x86_64.whl" ;;
+  "$REAL" -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1], "w").writestr(*sys.argv[2:])' "$last/{file}" {program} "$PIP" ;;
 *" install "*)
-  printf '#!/bin/sh\\n%s\\n' "$(cat "$last")" > "${{0%/*}}/uwsgi" && chmod 755 "${{0%/*}}/uwsgi" ;;
+  does=$("$REAL" -c 'import sys, zipfile; print(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]).decode())' "$last" {program})
+  printf '#!/bin/sh\\n%s\\n' "$does" > "${{0%/*}}/uwsgi" && chmod 755 "${{0%/*}}/uwsgi" ;;
 esac
 """
 ANSWERS = "echo 2.0.31"
@@ -41,6 +47,7 @@ class Host:
         self._monkeypatch = monkeypatch
         self.pip(ANSWERS)
         self.headers(sys.executable)
+        monkeypatch.setenv("REAL", sys.executable)
         monkeypatch.setenv("PIP_LOG", str(folder / "requirements.seen"))
 
     def pip(self, outcome: str) -> None:
@@ -53,7 +60,7 @@ class Host:
 
     def python(self, version: str, name: str = "") -> str:
         path = self.folder / (name or f"python{version}")
-        path.write_text(PYTHON.format(version=version))
+        path.write_text(PYTHON.format(version=version, file=FILE, program=PROGRAM))
         path.chmod(0o755)
         return str(path)
 
@@ -71,9 +78,26 @@ class Host:
         return results
 
 
+def packed(path: Path, does: str = ANSWERS, **members: zipfile.ZipInfo | str) -> str:
+    """Write a wheel whose program does this; more members by name, or described."""
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr(PROGRAM, does)
+        for name, member in members.items():
+            wheel.writestr(member, name)
+    return str(path)
+
+
+def member(name: str, mode: int = 0o100644) -> zipfile.ZipInfo:
+    """A member of an archive, with its mode."""
+    info = zipfile.ZipInfo(name)
+    info.external_attr = mode << 16
+    return info
+
+
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(os, "umask", lambda _mode: 0)
+    monkeypatch.setattr(uwsgi_build, "NOBODY", {})  # who could not enter pytest's folders
     monkeypatch.setattr(uwsgi_build, "_kind", lambda: "debian-13-amd64")
     monkeypatch.setattr(uwsgi_build, "libraries", lambda _binary: [])
     monkeypatch.setattr(uwsgi_build, "packages", lambda _paths: ["libc6"])
@@ -122,21 +146,108 @@ def test_a_wheel_makes_the_tree_of_another_host_without_a_build(host: Host) -> N
 
 
 def test_a_wheel_of_another_checksum_is_refused(host: Host) -> None:
-    wheel = host.folder / "uWSGI.whl"
-    wheel.write_text(ANSWERS)
+    wheel = packed(host.folder / FILE)
     (build,) = host.plan(host.python("3.13"))
-    with pytest.raises(Refusal, match=r"uWSGI\.whl arrived damaged"):
-        build.install(str(wheel), "0" * 64)
+    with pytest.raises(Refusal, match=r"uWSGI-.*\.whl arrived damaged"):
+        build.install(wheel, "0" * 64)
     assert not build.complete
 
 
 def test_a_wheel_that_does_not_run_here_leaves_nothing_and_says_what_to_do(host: Host) -> None:
-    wheel = host.folder / "uWSGI.whl"
-    wheel.write_text("echo 'libpython3.13.so.1.0: cannot open shared object file'; exit 127")
+    wheel = packed(host.folder / FILE, "echo 'libpython3.13.so.1.0: cannot open shared object file'; exit 127")
     (build,) = host.plan(host.python("3.13"))
     with pytest.raises(Refusal, match="does not run here; .* uwsgi_emperor_cache:\nlibpython3.13"), changing([build]):
-        build.install(str(wheel), digest(str(wheel)))
+        build.install(wheel, digest(wheel))
     assert os.listdir(host.root) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "evil.pth",
+        "sitecustomize.py",
+        "uWSGI-2.0.31.data/scripts/python",
+        "uWSGI-2.0.31.data/data/bin/python",
+        "uWSGI-2.0.31.data/purelib/evil.pth",
+        "uWSGI-2.0.31.dist-info/entry_points.txt",
+        "uWSGI-2.0.31.dist-info/../evil.pth",
+        "uWSGI-2.0.30.data/scripts/uwsgi",
+        "../../../etc/cron.d/evil",
+        "/etc/cron.d/evil",
+        "uWSGI-2.0.31.dist-info/",
+        member("uwsgidecorators.py", 0o120777),
+        member("uwsgidecorators.py", 0o104755),
+        member("uwsgidecorators.py", 0o102755),
+        member("uwsgidecorators.py", 0o020644),
+    ],
+    ids=str,
+)
+def test_a_wheel_with_anything_in_it_that_no_build_makes_is_refused_before_it_is_unpacked(
+    host: Host, name: zipfile.ZipInfo | str
+) -> None:
+    wheel = packed(host.folder / FILE, "touch ran", content=name)
+    (build,) = host.plan(host.python("3.13"))
+    with (
+        pytest.raises(Refusal, match="which no build of uWSGI 2.0.31 makes as it is; look at the host"),
+        changing([build]),
+    ):
+        build.install(wheel, digest(wheel))
+    assert os.listdir(host.root) == []
+
+
+def test_what_a_build_of_uwsgi_makes_is_taken(tmp_path: Path) -> None:
+    """The members of real wheels of uWSGI, and what other versions of setuptools call them."""
+    info = "uwsgi-2.0.31.dist-info"
+    texts = ["METADATA", "WHEEL", "RECORD", "top_level.txt", "LICENSE", "licenses/LICENSE"]
+    names = [
+        "uwsgidecorators.py",
+        "uwsgi-2.0.31.data/purelib/uwsgidecorators.py",
+        *(f"{info}/{text}" for text in texts),
+    ]
+    more = {str(number): member(name) for number, name in enumerate(names)}
+    uwsgi_build.check(
+        packed(tmp_path / FILE, **more, program=member("uwsgi-2.0.31.data/scripts/uwsgi", 0o100755)), "2.0.31"
+    )
+    (tmp_path / "no.whl").write_text("no zip")
+    with pytest.raises(Refusal, match="no.whl is no wheel"):
+        uwsgi_build.check(str(tmp_path / "no.whl"), "2.0.31")
+
+
+@pytest.fixture
+def foreign() -> Iterator[Path]:
+    """A program of another host's, where nobody can run it."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        os.chmod(folder, 0o755)
+        program = Path(folder, "uwsgi")
+        program.touch(0o755)
+        yield program
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
+def test_a_program_of_another_host_is_nobody_with_no_group_and_no_way_to_more(foreign: Path) -> None:
+    foreign.write_text(
+        "#!/bin/sh\nid -u; id -G; env | sort; pwd; grep NoNewPrivs /proc/self/status; "
+        "grep CapEff /proc/self/status; touch /root/ran 2>/dev/null || echo refused\n"
+    )
+    said = uwsgi_build.ask([str(foreign)]).split()
+    assert said[:2] == ["65534", "65534"]
+    assert {word.partition("=")[0] for word in said if "=" in word} <= {"LC_ALL", "PATH", "PWD", "OLDPWD", "SHLVL", "_"}
+    assert said[-6:] == ["/", "NoNewPrivs:", "1", "CapEff:", "0" * 16, "refused"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
+def test_a_program_of_another_host_cannot_hold_a_run_up_or_fill_its_disk(
+    foreign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign.write_text("#!/bin/sh\nsetsid sleep 5 &\necho 2.0.31\n")  # it keeps standard output open
+    assert uwsgi_build.ask([str(foreign)]) == "2.0.31\n"
+    foreign.write_text("#!/bin/sh\nexec head -c 2000000 /dev/zero\n")
+    with pytest.raises(CommandFailed):
+        uwsgi_build.ask([str(foreign)])
+    monkeypatch.setattr(uwsgi_build, "PATIENCE", 0.2)
+    foreign.write_text("#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1000; done\n")
+    with pytest.raises(CommandFailed, match="it did not end within"):
+        uwsgi_build.ask([str(foreign)])
 
 
 def test_a_complete_tree_is_not_touched_even_if_it_is_built_for_the_others(host: Host) -> None:
@@ -144,7 +255,7 @@ def test_a_complete_tree_is_not_touched_even_if_it_is_built_for_the_others(host:
     host.build(python)
     host.pip("echo another")
     (built,) = host.build(python)
-    assert Path(built["wheel"]).read_text() == "echo another\n"
+    assert zipfile.ZipFile(built["wheel"]).read(PROGRAM) == b"echo another"
     assert "another" not in Path(host.plan(python)[0].binary).read_text()
 
 
@@ -214,7 +325,9 @@ def test_no_interpreter_is_a_mistake(host: Host) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("dpkg-query"), reason="no Debian or Ubuntu")
-def test_the_packages_of_a_real_program_are_found() -> None:
+def test_the_packages_of_a_real_program_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid() != 0:
+        monkeypatch.setattr(uwsgi_build, "NOBODY", {})
     assert "libc6" in uwsgi_build.packages(uwsgi_build.libraries("/bin/sh"))
 
 
