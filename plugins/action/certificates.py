@@ -9,7 +9,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.emperor.flask.plugins.module_utils.acme import SET
-from ansible_collections.emperor.flask.plugins.plugin_utils import acme, certificates, messages, tls
+from ansible_collections.emperor.flask.plugins.plugin_utils import acme, certificates, messages, owner, tls
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 
 Result = dict[str, Any]
@@ -74,4 +74,5 @@ class ActionModule(ActionBase):
         return {**item, "order": acme.order(self._inventory)} if mode == "acme" else item
 
     def _module(self, **arguments: Any) -> Result:
+        owner.require()
         return messages.of(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=self._vars))

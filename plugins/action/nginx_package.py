@@ -11,7 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host import NGINX_KEYS
-from ansible_collections.emperor.flask.plugins.plugin_utils import messages, signing_keys
+from ansible_collections.emperor.flask.plugins.plugin_utils import messages, owner, signing_keys
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
 
@@ -70,4 +70,5 @@ class ActionModule(ActionBase):
         return self._module(step="renew_keys", files={NGINX_KEYS: keys})
 
     def _module(self, **arguments: Any) -> Result:
+        owner.require()
         return messages.of(self._execute_module(MODULE, module_args=arguments, task_vars=self._vars))

@@ -12,7 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
-from ansible_collections.emperor.flask.plugins.plugin_utils import messages
+from ansible_collections.emperor.flask.plugins.plugin_utils import messages, owner
 from ansible_collections.emperor.flask.plugins.plugin_utils.cache import default_cache
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.wheels import Slot, Wheel, slot
@@ -110,6 +110,7 @@ class ActionModule(ActionBase):
     def _step(self, step: str, **more: Any) -> Result:
         """Run the module; its failure is the task's."""
         arguments = {"step": step, **{key: self._arguments[key] for key in ("version", "pythons", "root")}, **more}
+        owner.require()
         result = self._execute_module(MODULE, module_args=arguments, task_vars=self._vars)
         if result.get("failed"):
             failed = messages.of(result)

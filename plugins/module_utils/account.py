@@ -9,6 +9,7 @@ import os
 from ansible_collections.emperor.flask.plugins.module_utils import host, site, slices, users
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.files import ensure_directory, give_sockets
+from ansible_collections.emperor.flask.plugins.module_utils.host_lock import host_lock
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 
 
@@ -17,8 +18,9 @@ def prepare(layout: Layout, limits: str) -> None:
     group = host.nginx_group()
     if group is None:
         raise Refusal("nginx went away while this ran; apply the role emperor.flask.nginx and run again")
-    users.make(layout.name, layout.home, f"Flask app {layout.name}")
-    users.make(layout.builder, layout.home, f"Builds of the Flask app {layout.name}")
+    with host_lock():
+        users.make(layout.name, layout.home, f"Flask app {layout.name}")
+        users.make(layout.builder, layout.home, f"Builds of the Flask app {layout.name}")
     os.makedirs(os.path.dirname(layout.home), 0o755, exist_ok=True)
     if os.path.isdir(layout.run):
         # nginx may have come from another package, with another account; the folder gives its group to new sockets only.
@@ -29,7 +31,8 @@ def prepare(layout: Layout, limits: str) -> None:
         if not os.path.exists(path) or access.differs(path):
             with open(path, "ab"):
                 access.apply(path)
-    slices.apply(layout, limits)
+    with host_lock():
+        slices.apply(layout, limits)
 
 
 def misplaced(layout: Layout, nginx_group: str, limits: str) -> bool:

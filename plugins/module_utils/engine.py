@@ -8,6 +8,7 @@ host: the release's folder, whose manifest holds all that starts it, and the act
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -22,6 +23,7 @@ from ansible_collections.emperor.flask.plugins.module_utils import (
     hooks,
     host,
     jobs,
+    reloader,
     retention,
     room,
     site,
@@ -204,14 +206,22 @@ class App:
             raise
 
     def switch(self, activation: Activation) -> None:
-        """Send requests to an activation. nginx has to reload only if its configuration changed; site.load() does that."""
+        """Send requests to an activation, once it was looked at again: its controller may have been away for long."""
+        if activation not in vassal.governed(self.layout) or not self._is_healthy(activation):
+            raise Refusal(
+                f"the candidate {activation} was healthy and does not answer any more; nothing was switched; run again"
+            )
+        self._lead_to(activation)
+
+    def _lead_to(self, activation: Activation) -> None:
+        """Send requests to an activation. nginx has to reload only if its configuration changed; the reloader does that."""
         layout = self.layout
         live = os.path.join(layout.current, "nginx.conf")
-        if _text(live) != _text(os.path.join(layout.release(activation.release), "nginx.conf")):
-            site.owe_reload()
-        static.announce(layout, static.of_release(layout, activation.release))
-        vassal.switch(layout, activation)
-        site.link(layout, self.manifest(activation.release)["default_server"])
+        same = _text(live) == _text(os.path.join(layout.release(activation.release), "nginx.conf"))
+        with contextlib.nullcontext() if same else reloader.changing():
+            static.announce(layout, static.of_release(layout, activation.release))
+            vassal.switch(layout, activation)
+            site.link(layout, self.manifest(activation.release)["default_server"])
 
     def close(self, closed: bool) -> bool:
         """Close the app for maintenance or open it; tell whether anything changed."""
@@ -237,7 +247,7 @@ class App:
         layout = self.layout
         if activation != before and vassal.live(layout) == activation:
             if before in vassal.governed(layout):
-                self.switch(before)
+                self._lead_to(before)
             elif before is None:
                 site.withdraw(layout)
                 vassal.unswitch(layout)

@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 
-from ansible_collections.emperor.flask.plugins.module_utils import systemd
+from ansible_collections.emperor.flask.plugins.module_utils import reloader
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
 from ansible_collections.emperor.flask.plugins.module_utils.files import (
     Access,
@@ -19,14 +19,13 @@ from ansible_collections.emperor.flask.plugins.module_utils.files import (
     replace_file,
     replace_link,
 )
+from ansible_collections.emperor.flask.plugins.module_utils.host_lock import host_lock
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
-from ansible_collections.emperor.flask.plugins.module_utils.transaction import STATE
 
 NGINX = "/etc/nginx"
 DEFAULT_SERVER = os.path.join(NGINX, "conf.d/00_default.conf")
 CERTIFICATES = os.path.join(NGINX, "certificates")
 LISTENS_FOR_TLS = re.compile(r"^\s*listen\s+(\S*:)?443\b", re.MULTILINE)
-OWED = os.path.join(STATE, "nginx-reload-owed")
 
 
 def test(layout: Layout, nginx_conf: str, default_server: bool) -> None:
@@ -35,7 +34,8 @@ def test(layout: Layout, nginx_conf: str, default_server: bool) -> None:
         check_default_server()
     with tempfile.TemporaryDirectory(prefix="emperor-nginx-") as scratch:
         copy = os.path.join(scratch, "nginx")
-        shutil.copytree(NGINX, copy, symlinks=True, ignore=_keys)
+        with host_lock():  # none is copied that is half changed
+            shutil.copytree(NGINX, copy, symlinks=True, ignore=_keys)
         for wanted in (True, False):
             name = os.path.join(copy, "conf.d", os.path.basename(layout.site(wanted)))
             remove(name)
@@ -77,18 +77,12 @@ def check_default_server(path: str = DEFAULT_SERVER) -> None:
 
 def is_linked(layout: Layout, default_server: bool) -> bool:
     """Tell whether exactly the right link stands among nginx's sites and no reload is owed."""
-    return _is_right(layout, default_server) and not os.path.exists(OWED)
+    return _is_right(layout, default_server) and not reloader.is_owed()
 
 
 def _is_right(layout: Layout, default_server: bool) -> bool:
     right = link_target(layout.site(default_server)) == layout.nginx_conf
     return right and not os.path.lexists(layout.site(not default_server))
-
-
-def owe_reload() -> None:
-    """Remember on disk that nginx has to reload, so that a run that dies before it is finished by the next one."""
-    os.makedirs(STATE, 0o755, exist_ok=True)
-    replace_file(OWED, b"", Access(0o644))
 
 
 def stands(layout: Layout) -> bool:
@@ -97,20 +91,20 @@ def stands(layout: Layout) -> bool:
 
 
 def link(layout: Layout, default_server: bool) -> None:
-    """Put the site's link among nginx's; load() makes nginx read it."""
+    """Put the site's link among nginx's; the reloader makes nginx read it."""
     if not _is_right(layout, default_server):
-        owe_reload()
-        replace_link(layout.site(default_server), layout.nginx_conf)
-        remove(layout.site(not default_server))
+        with reloader.changing():
+            replace_link(layout.site(default_server), layout.nginx_conf)
+            remove(layout.site(not default_server))
 
 
 def withdraw(layout: Layout) -> None:
     """Take the site away from nginx, so that nothing asks for what is about to go."""
     if stands(layout):
-        owe_reload()
-        for default in (True, False):
-            remove(layout.site(default))
-    load()
+        with reloader.changing():
+            for default in (True, False):
+                remove(layout.site(default))
+    reloader.load()
 
 
 def is_closed(layout: Layout) -> bool:
@@ -129,10 +123,3 @@ def close(layout: Layout, closed: bool) -> bool:
     else:
         remove(layout.maintenance)
     return True
-
-
-def load() -> None:
-    """Reload nginx if that is owed."""
-    if os.path.exists(OWED):
-        systemd.reload("nginx.service")
-        remove(OWED)

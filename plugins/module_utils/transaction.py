@@ -29,6 +29,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.files import (
     replace_file,
     stage,
 )
+from ansible_collections.emperor.flask.plugins.module_utils.host_lock import host_lock
 
 STATE = "/var/lib/emperor-flask"
 ASIDE = ".emperor-flask.disabled"  # apt overlooks files of this suffix without a word (Dir::Ignore-Files-Silently)
@@ -143,8 +144,12 @@ class Transaction:
     def apply(self) -> None:
         """Bring the host to the set's state and run its check; on any failure put everything back and raise.
 
-        Whatever needs space on the disk is done before the first file is exchanged, and putting back needs none.
+        Whatever needs space on the disk is done before the first file is exchanged, and putting back needs none. Under the host's lock.
         """
+        with host_lock():
+            self._apply()
+
+    def _apply(self) -> None:
         record = self.record
         owned, pending, aside = list(record.owned), record.pending, list(record.aside)
         listed, hidden = sorted(file.path for file in self.files), sorted(self.aside)

@@ -52,12 +52,14 @@ due: {description: Apps that the step C(issue) has something to do for., type: l
 """
 
 import os
+from contextlib import nullcontext
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.emperor.flask.plugins.module_utils import acme, certbot, certificates, host, site
 from ansible_collections.emperor.flask.plugins.module_utils.acme import Lineage, Order
 from ansible_collections.emperor.flask.plugins.module_utils.certificates import Pair
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.host_lock import host_lock
 
 # What the controller's half sends for each app, not what a user writes: that is in DOCUMENTATION.
 APP = {
@@ -87,7 +89,10 @@ def main() -> None:
     if module.check_mode and host.nginx_group() is None:  # nginx is still to be installed
         module.exit_json(changed=True, written=[])
     try:
-        result = STEPS[module.params["step"]](module.params, module.check_mode)
+        step = module.params["step"]
+        # certbot and what it runs take the lock themselves, so the step that orders must not hold it.
+        with nullcontext() if module.check_mode or step == "issue" else host_lock():
+            result = STEPS[step](module.params, module.check_mode)
     except Refusal as refusal:
         module.fail_json(msg=f"certificates: {refusal}")
     except OSError as error:

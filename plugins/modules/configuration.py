@@ -98,9 +98,12 @@ restarts: {description: "Pattern of the units that restart, empty if none does."
 moved: {description: New paths of what was put aside or back., type: list, elements: str, returned: success}
 """
 
+from contextlib import nullcontext
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access
+from ansible_collections.emperor.flask.plugins.module_utils.host_lock import host_lock
 from ansible_collections.emperor.flask.plugins.module_utils.transaction import File, Record, Transaction
 
 ACCESS = {"path": {"type": "path", "required": True}, "owner": {"default": "root"}, "group": {"default": "root"}}
@@ -140,33 +143,40 @@ def main() -> None:
     )
     params = module.params
     try:
-        transaction = Transaction(
-            record=Record.load(params["set"]),
-            files=[_file(item, params["sensitive"]) for item in params["files"]],
-            directories={item["path"]: _access(item) for item in params["directories"]},
-            absent=params["absent"],
-            aside=params["aside"],
-            check=params["check"],
-            service=params["service"],
-            instances=params["instances"],
-        )
-        result = {
-            "changed": transaction.changed,
-            "written": [*transaction.missing, *(file.path for file in transaction.written)],
-            "removed": transaction.removed,
-            "moved": [new for _, new in transaction.moved],
-            "diff": transaction.diff(),
-            "restarts": params["instances"] if transaction.restarts else "",
-        }
-        if not module.check_mode:
-            transaction.apply()
-        elif not transaction.changed:
-            transaction.test()
+        with nullcontext() if module.check_mode else host_lock():
+            result = _apply(params, module.check_mode)
     except Refusal as refusal:
         module.fail_json(msg=f"{params['set']}: {refusal}\nNothing was changed.")
     except OSError as error:
         module.fail_json(msg=f"{params['set']}: the host cannot do it: {error}; mend that and run again")
     module.exit_json(**result)
+
+
+def _apply(params: dict, check_mode: bool) -> dict:
+    """Compare, and unless in check mode apply; return the module's result."""
+    transaction = Transaction(
+        record=Record.load(params["set"]),
+        files=[_file(item, params["sensitive"]) for item in params["files"]],
+        directories={item["path"]: _access(item) for item in params["directories"]},
+        absent=params["absent"],
+        aside=params["aside"],
+        check=params["check"],
+        service=params["service"],
+        instances=params["instances"],
+    )
+    result = {
+        "changed": transaction.changed,
+        "written": [*transaction.missing, *(file.path for file in transaction.written)],
+        "removed": transaction.removed,
+        "moved": [new for _, new in transaction.moved],
+        "diff": transaction.diff(),
+        "restarts": params["instances"] if transaction.restarts else "",
+    }
+    if not check_mode:
+        transaction.apply()
+    elif not transaction.changed:
+        transaction.test()
+    return result
 
 
 def _file(item: dict, sensitive: dict[str, str]) -> File:

@@ -70,10 +70,13 @@ version: {description: "Version that is installed, None in check mode on a new h
 outdated: {description: Whether nginx runs another program than the installed one., type: bool, returned: "O(step=install)"}
 """
 
+from contextlib import nullcontext
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.emperor.flask.plugins.module_utils import apt, nginx, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access, replace_file
+from ansible_collections.emperor.flask.plugins.module_utils.host_lock import host_lock
 from ansible_collections.emperor.flask.plugins.module_utils.supply import Supply
 from ansible_collections.emperor.flask.plugins.module_utils.transaction import File, Record
 
@@ -99,7 +102,8 @@ def main() -> None:
     )
     step = {"install": _install, "renew_keys": _renew_keys, "hand_over": _hand_over}[module.params["step"]]
     try:
-        result = step(module.params, module.check_mode)
+        with nullcontext() if module.check_mode else host_lock():
+            result = step(module.params, module.check_mode)
     except Refusal as refusal:
         module.fail_json(msg=f"nginx: {refusal}")
     module.exit_json(**result)

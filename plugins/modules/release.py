@@ -88,7 +88,7 @@ report:
 from contextlib import ExitStack
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils import lock, nginx, removal, site
+from ansible_collections.emperor.flask.plugins.module_utils import lock, nginx, reloader, removal, site
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.engine import App
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
@@ -133,11 +133,12 @@ STEPS = {
 }
 UNLOCKED = ("look", "after_switch", "maintenance")  # reads; runs when the release is over; must not wait for one
 RELOADS = ("switch", "revert")  # once, after all apps
+FIRST = ("stage", "rollback")  # takes the locks; a step after it finds its own
 LAST = ("retire", "revert", "remove")  # frees the locks
 
 
 def main() -> None:
-    """Do one step for all apps; an error names the app."""
+    """Do one step for all apps. An error is one app's: it names it, and the others are done nevertheless."""
     module = AnsibleModule(
         argument_spec={
             "step": {"choices": list(STEPS), "required": True},
@@ -153,13 +154,17 @@ def main() -> None:
     if module.check_mode and step != "look":
         module.exit_json(changed=_would_change(step, apps), by_app={})
     results: dict = {}
+    failures: list[str] = []
     try:
         with ExitStack() as locks:
             held = apps if step in UNLOCKED else _locked(locks, module.params)
             for item in held:
-                results[item["name"]] = _do(step, item, module.params["secrets"])
+                try:
+                    results[item["name"]] = STEPS[step](_app(item), item, module.params["secrets"])
+                except (Refusal, OSError) as error:
+                    failures.append(f"app '{item['name']}': {error}")
             if step in RELOADS:
-                site.load()
+                reloader.load()
             if step == "retire":
                 nginx.dismiss()
         for item in held if step in LAST else []:
@@ -167,7 +172,9 @@ def main() -> None:
     except lock.Taken as taken:
         module.fail_json(msg=str(taken), holder=taken.holder)
     except (Refusal, OSError) as error:
-        module.fail_json(msg=str(error), by_app=results)
+        failures.append(str(error))
+    if failures:
+        module.fail_json(msg="\n".join(failures), by_app=results)
     module.exit_json(changed=any(results.values()) if step == "maintenance" else step != "look", by_app=results)
 
 
@@ -177,24 +184,24 @@ def _would_change(step: str, apps: list[dict]) -> bool:
 
 
 def _locked(locks: ExitStack, params: dict) -> list[dict]:
-    """Take the apps' locks for this step; return the apps. What another play holds has nothing of ours to revert."""
-    held = []
+    """Take the apps' locks for this step; return the apps. What another play holds has nothing of ours to revert.
+
+    Where a step that begins cannot have all, it leaves none behind.
+    """
+    held: list[dict] = []
     for item in params["apps"]:
         try:
             locks.enter_context(lock.held(_app(item).layout.lock, params["owner"], params["dead"]))
         except lock.Taken as taken:
             if params["step"] == "revert":
                 continue
+            if params["step"] in FIRST:
+                locks.close()
+                for other in held:
+                    lock.free(_app(other).layout.lock)
             raise lock.Taken(f"app '{item['name']}': {taken}", taken.holder) from taken
         held.append(item)
     return held
-
-
-def _do(step: str, item: dict, secrets: dict[str, str]) -> object:
-    try:
-        return STEPS[step](_app(item), item, secrets)
-    except (Refusal, OSError) as error:
-        raise Refusal(f"app '{item['name']}': {error}") from error
 
 
 def _go_back(app: App, wanted: str | None) -> dict:

@@ -1,22 +1,45 @@
 # Copyright (c) emperor.flask maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who runs this play: the controller's half of an app's lock."""
+"""Who runs this play: the controller's half of an app's lock.
+
+An action runs in a fork of ansible-playbook. When that is killed, the fork runs on, with process 1 for a parent: so the parent is the
+one that was written down at the fork, and where it has ended, nothing more is done in its name.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import getpass
+import multiprocessing
 import os
 import platform
 import subprocess
 from pathlib import Path
 from typing import Any
 
+from ansible.errors import AnsibleActionFail
+
 
 def current() -> dict[str, Any]:
-    """The owner of the locks this play takes. Actions run in a fork of ansible-playbook, so that is their parent."""
-    pid = os.getppid()
-    return {"token": f"{_machine()}/{pid}/{_started(pid)}", "name": f"{_user()}@{platform.node()}"}
+    """The owner of the locks this play takes; raises AnsibleActionFail where its ansible-playbook has ended."""
+    pid = _controller()
+    token = f"{_machine()}/{pid}/{_started(pid)}"
+    require()  # after its start was read: a process that has ended has none
+    return {"token": token, "name": f"{_user()}@{platform.node()}"}
+
+
+def require() -> None:
+    """Go on only while the ansible-playbook runs that this was forked from; raises AnsibleActionFail where it has ended."""
+    pid = _controller()
+    if pid not in (os.getpid(), os.getppid()):
+        raise AnsibleActionFail(
+            f"ansible-playbook (process {pid}) has ended, so this stops too; run it again, and it takes over from here"
+        )
+
+
+def _controller() -> int:
+    parent = multiprocessing.parent_process()
+    return parent.pid if parent else os.getpid()
 
 
 def dead(holder: dict[str, Any] | None) -> str | None:

@@ -16,6 +16,7 @@ from ansible_collections.emperor.flask.plugins.module_utils import (
     account,
     engine,
     jobs,
+    reloader,
     site,
     static,
     store,
@@ -131,8 +132,8 @@ def without_root(monkeypatch, tmp_path):
     monkeypatch.setattr(systemd, "main_pid", lambda unit: 0)
     monkeypatch.setattr(systemd, "schedule", lambda unit, seconds, argv: None)
     monkeypatch.setattr(site, "test", lambda layout, text, default: None)
-    monkeypatch.setattr(site, "STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(site, "OWED", str(tmp_path / "state/owed"))
+    monkeypatch.setattr(reloader, "STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(reloader, "OWED", str(tmp_path / "state/owed"))
     monkeypatch.setattr(systemd, "reload", lambda unit: None)
     monkeypatch.setattr(vassal, "running", vassal.governed)
     monkeypatch.setattr(vassal, "wait_until_healthy", lambda layout, activation, health, start: None)
@@ -248,3 +249,24 @@ def test_a_first_release_that_is_refused_leaves_no_link(tmp_path):
     assert not os.path.lexists(host.layout.current)
     assert os.listdir(host.layout.sites) == []
     assert os.listdir(host.layout.releases) == []
+
+
+def test_a_candidate_that_went_away_is_not_switched_to(tmp_path, monkeypatch):
+    host = Host(tmp_path)
+    host.play(1)
+    plan = host.app.stage(release(2), host.archive, "", sys.executable, "")
+    candidate = Activation.parse(plan["activation"])
+    host.app.candidate(candidate)
+    for away in (
+        lambda: monkeypatch.setattr(engine.App, "_is_healthy", lambda *_: False),
+        lambda: vassal.retire(host.layout, candidate),
+    ):
+        away()
+        with pytest.raises(
+            Refusal, match=f"the candidate {candidate} was healthy and does not answer any more; nothing was switched"
+        ):
+            host.app.switch(candidate)
+        assert vassal.live(host.layout).release == release(1).identity
+        monkeypatch.setattr(engine.App, "_is_healthy", lambda *_: True)
+    host.app.revert(candidate, Activation.parse(plan["before"]))
+    assert not host.leftovers()

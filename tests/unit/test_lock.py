@@ -109,9 +109,53 @@ def test_a_text_that_was_cut_off_is_nobodys(tmp_path_factory, text):
 
 def test_this_play_is_the_owner_and_alive():
     me = owner.current()
-    assert me["token"].split("/")[1] == str(os.getppid())
+    assert me["token"].split("/")[1] == str(os.getpid())
     assert owner.dead(me) is None
     assert owner.dead(None) is None
+
+
+PLAY = """
+import multiprocessing, os, sys
+sys.path[:0] = {path!r}
+from ansible.plugins.loader import init_plugin_loader
+init_plugin_loader([{collections!r}])
+from ansible_collections.emperor.flask.plugins.plugin_utils import owner
+
+def action():
+    print(owner.current()["token"], flush=True)
+    for line in open({fifo!r}):
+        try:
+            print(owner.current()["token"], flush=True)
+        except Exception as error:
+            print(error, flush=True)
+
+worker = multiprocessing.get_context("fork").Process(target=action)
+worker.start()
+print(os.getpid(), flush=True)
+worker.join()
+"""
+
+
+def test_an_action_whose_play_was_killed_goes_on_in_nobodys_name(tmp_path):
+    """The fork that an action runs in outlives ansible-playbook, with process 1 for a parent."""
+    collections = str(Path(__file__).parents[2] / ".ansible/collections")
+    fifo = tmp_path / "asked"
+    os.mkfifo(fifo)
+    script = PLAY.format(path=sys.path, collections=collections, fifo=str(fifo))
+    play = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    said = {play.stdout.readline().strip(), play.stdout.readline().strip()}
+    (token,) = [line for line in said if "/" in line]
+    assert token.split("/")[1] == str(play.pid)
+    with fifo.open("w") as asked:
+        asked.write("again\n")
+        asked.flush()
+        assert play.stdout.readline().strip() == token
+        play.kill()
+        play.wait()
+        asked.write("and again\n")
+        asked.flush()
+        assert f"ansible-playbook (process {play.pid}) has ended, so this stops too" in play.stdout.readline()
+    assert owner.dead({"token": token}) == token
 
 
 def test_a_process_that_ended_is_dead_and_one_of_another_machine_is_not_known_to_be():
