@@ -20,7 +20,16 @@ RESULTS = ROOT / "benchmarks/results"
 IMAGE = "debian-13"
 # The settings under which systemd runs as PID 1 with its sandboxing; molecule/default/molecule.yml has the same.
 SYSTEMD = [
-    *("--cap-add", "SYS_ADMIN", "--cap-add", "SYS_PTRACE", "--cgroupns", "host", "--security-opt", "apparmor=unconfined"),
+    *(
+        "--cap-add",
+        "SYS_ADMIN",
+        "--cap-add",
+        "SYS_PTRACE",
+        "--cgroupns",
+        "host",
+        "--security-opt",
+        "apparmor=unconfined",
+    ),
     *("--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw"),
 ]
 BOOT = 60  # seconds a host may take to boot

@@ -16,6 +16,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils import (
     acme,
     apps,
     certificates,
+    denied,
     hosts,
     messages,
     proxies,
@@ -56,7 +57,8 @@ class ActionModule(ActionBase):
         host = self._host(sorted({app["python"] for app in prepared} or {"/usr/bin/python3"}))
         listens_for_tls = hosts.listens_for_tls(host, self._inventory.serves_tls())
         ports = hosts.port_refusals(host, listens_for_tls) if "nginx" in roles else []
-        _refuse([*hosts.refusals(host, prepared), *ports])
+        networks = self._inventory.value(denied.VARIABLE, denied.default()) if "uwsgi_emperor" in roles else []
+        _refuse([*hosts.refusals(host, prepared), *ports, *denied.refusals(host, networks)])
         shown = [without_secrets(app) for app in prepared]
         return {
             "changed": False,
@@ -83,6 +85,8 @@ class ActionModule(ActionBase):
             yield from walls.mistakes(given)
         if role == "nginx":
             yield from proxies.mistakes(given)
+        if role == "uwsgi_emperor":
+            yield from denied.mistakes(given)
             yield from serving.ceilings(given)
         prefix = "flask_app" if role == "flask_app" else f"{role}_"
         for name in self._vars:

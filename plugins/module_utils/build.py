@@ -9,13 +9,20 @@ import os
 
 from ansible_collections.emperor.flask.plugins.module_utils import box, jobs
 from ansible_collections.emperor.flask.plugins.module_utils.bench import adopt, bench
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.files import remove_tree
 from ansible_collections.emperor.flask.plugins.module_utils.hooks import SHELL, run_each
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.store import Release, fill
 
 # A shared path begins with what the source has there, else as a folder. The app's user makes it: root does not write in an app's folder.
-BEGIN = 'mkdir -p "${2%/*}"; if [ -e "$1" ] || [ -L "$1" ]; then cp -R -P "$1" "$2"; else mkdir "$2"; fi'
+# Under another name first, so that half of it is never taken for all.
+BEGIN = """
+mkdir -p "${2%/*}"
+rm -rf "$2.partial"
+if [ -e "$1" ] || [ -L "$1" ]; then cp -R -P "$1" "$2.partial"; else mkdir "$2.partial"; fi
+mv -T "$2.partial" "$2"
+"""
 
 
 def build_code(layout: Layout, release: Release, python: str) -> None:
@@ -56,8 +63,13 @@ def _run_hooks(layout: Layout, release: Release, job: box.Job) -> None:
 
 
 def _share(layout: Layout, release: Release, code: str, path: str) -> None:
-    """Put a link in a path's place."""
+    """Put a link in a path's place; raise Refusal where a link on the way there would lead root elsewhere."""
     inside, outside = os.path.join(code, path), os.path.join(layout.shared, path)
+    parent = os.path.dirname(os.path.normpath(path))
+    if os.path.realpath(os.path.join(code, parent)) != os.path.join(os.path.realpath(code), parent).rstrip("/"):
+        raise Refusal(
+            f"shared has '{path}', but the source or a build hook has made '{parent}' a link; let it be a folder"
+        )
     if not os.path.lexists(outside):
         job = jobs.hook(layout, "share", release.identity, release.manifest, "/")
         jobs.run_job(job, [*SHELL, BEGIN, "share", inside, outside])

@@ -6,6 +6,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+from typing import IO
+
+MOST_OUTPUT = 2**20  # bytes of a command's output that are kept
+CHUNK = 2**16  # bytes that are read at a time
 
 
 class Refusal(Exception):
@@ -28,23 +32,30 @@ def run(argv: list[str], cwd: str | None = None, env: dict[str, str] | None = No
     """
     try:
         with open(given or os.devnull, "rb") as stdin:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 argv,
                 cwd=cwd,
                 env=env,
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                check=False,
                 start_new_session=True,
             )
     except OSError as error:
         raise CommandFailed(argv, 127, str(error)) from error
-    if done.returncode:
-        raise CommandFailed(argv, done.returncode, done.stdout.strip())
-    return done.stdout
+    with process:
+        output = _end_of(process.stdout)
+    if process.returncode:
+        raise CommandFailed(argv, process.returncode, output.strip())
+    return output
+
+
+def _end_of(stream: IO[bytes]) -> str:
+    """What a command prints, without its beginning where that is more than MOST_OUTPUT: an app's may never end."""
+    kept = b""
+    while chunk := stream.read1(CHUNK):
+        kept = (kept + chunk)[-MOST_OUTPUT:] if len(kept) + len(chunk) > 2 * MOST_OUTPUT else kept + chunk
+    return kept[-MOST_OUTPUT:].decode(errors="replace")
 
 
 def succeeds(argv: list[str]) -> bool:

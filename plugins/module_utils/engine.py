@@ -131,6 +131,7 @@ class App:
         self._settle_static()
         self._check_room(release, archive, live)
         room.check_queue(release.uwsgi_ini)
+        self._check_files(release, live)
         if not os.path.isdir(layout.code(release.code)):
             store.stage_code(layout, release, archive, python)
         store.stage_venv(layout, release, python)
@@ -184,6 +185,23 @@ class App:
         room.check_disk(self.layout.codes, code)
         room.check_disk(self.layout.venvs, code + venv)
         room.check_memory(room.resident(vassal.processes(self.layout, live)) if live else 0)
+
+    def _check_files(self, release: store.Release, live: Activation | None) -> None:
+        """Raise Refusal where the app keeps a file that is larger than it may write from now on: it could not extend it.
+
+        Asked only where the limit is lowered, or the live release was made before there was one.
+        """
+        layout, most = self.layout, release.manifest["limits"]["log"]
+        if live is None or most >= self.manifest(live.release).get("limits", {"log": most + 1})["log"]:
+            return
+        job = jobs.hook(layout, "look", release.identity, release.manifest, "/")
+        found = jobs.run_job(
+            job, ["/usr/bin/find", layout.shared, "-xdev", "-type", "f", "-size", f"+{most}c", "-print", "-quit"]
+        )
+        if found:
+            raise Refusal(
+                f"limits.log lets the app write files of {most // room.MIB}M at most, but it keeps a larger one, {ascii(found.strip())}; raise limits.log"
+            )
 
     def run_hooks(self, activation: Activation, when: str) -> list[str]:
         """Run the hooks of a release; return what they printed."""

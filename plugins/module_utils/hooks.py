@@ -9,6 +9,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.commands import Comm
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 
 SHELL = ["/bin/sh", "-ec"]
+MOST_SHOWN = 2**16  # characters of a hook's output that go to the controller
 
 
 def run_hooks(layout: Layout, activation: vassal.Activation, manifest: dict, when: str) -> list[str]:
@@ -25,7 +26,7 @@ def run_each(job: box.Job, commands: list[str], shell: list[str], when: str) -> 
     printed = []
     for command in commands:
         try:
-            printed.append(jobs.run_job(job, [*shell, command]))
+            printed.append(jobs.run_job(job, [*shell, command])[-MOST_SHOWN:])
         except jobs.TimedOut as error:
             key = "build" if when == "build" else "hook"
             raise Refusal(

@@ -11,6 +11,7 @@ import pwd
 import re
 from collections.abc import Iterator
 
+from ansible_collections.emperor.flask.plugins.module_utils import users
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, run
 from ansible_collections.emperor.flask.plugins.module_utils.files import link_target, names_in
 from ansible_collections.emperor.flask.plugins.module_utils.transaction import applied
@@ -48,7 +49,7 @@ def facts(pythons: list[str]) -> dict[str, object]:
         "ipv6": os.path.exists("/proc/net/if_inet6"),
         "pythons": {interpreter: python_version(interpreter) for interpreter in pythons},
         "accounts": {account.pw_name: account.pw_dir for account in pwd.getpwall()},
-        "groups": [group.gr_name for group in grp.getgrall()],
+        "groups": users.groups(),
         "folders": sorted(os.listdir("/var/www")) if os.path.isdir("/var/www") else [],
         "sites": {name: link_target(os.path.join(SITES, name)) for name in os.listdir(SITES)}
         if os.path.isdir(SITES)
@@ -63,7 +64,17 @@ def facts(pythons: list[str]) -> dict[str, object]:
         "open_files": open_files(),
         "cpus": os.cpu_count() or 1,
         "memory": memory(),
+        "nameservers": nameservers(),
     }
+
+
+def nameservers(resolv_conf: str = "/etc/resolv.conf") -> list[str]:
+    """The addresses that names are looked up at, as resolv.conf(5) states them."""
+    try:
+        with open(resolv_conf, encoding="utf-8", errors="replace") as stream:
+            return re.findall(r"^\s*nameserver\s+(\S+)", stream.read(), re.MULTILINE)
+    except OSError:
+        return []
 
 
 def memory(meminfo: str = "/proc/meminfo") -> int:

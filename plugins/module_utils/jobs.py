@@ -9,8 +9,8 @@ from ansible_collections.emperor.flask.plugins.module_utils.box import Job
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 
-# What builds, beside the sandbox. Of the apps' folders they see only what they are given; no descriptor of theirs can be handed to a
-# process that outlives them, since that takes a named UNIX socket.
+# What builds, beside the sandbox. Of the apps' folders they see only what they are given, and they have no UNIX socket of their own; what
+# that leaves (socketpair(2) can still send to a name) is why root takes over a copy, by descriptors (bench.py).
 BUILD = ["RestrictAddressFamilies=~AF_UNIX", "ReadWritePaths=", "TemporaryFileSystem=/var/www:ro", "UMask=0022"]
 
 
@@ -19,13 +19,16 @@ class TimedOut(CommandFailed):
 
 
 class Killed(CommandFailed):
-    """A command was killed by a signal that nothing here has sent: as a rule because memory ran out."""
+    """A command was killed by a signal that nothing here has sent: because memory ran out, or by the app itself."""
 
     def __str__(self) -> str:
         return f"{super().__str__()}\n{KILLED}"
 
 
-KILLED = "It was killed, as happens where memory runs out: raise limits.memory, or let it need less."
+KILLED = (
+    "It was killed by a signal. Where memory ran out, raise limits.memory or let it need less; where the live app did it, "
+    "stop its Emperor first (systemctl stop uwsgi-emperor@APP)."
+)
 RESULTS = {
     "timeout": TimedOut,
     "oom-kill": Killed,
@@ -73,7 +76,7 @@ def hook(layout: Layout, when: str, activation: str, manifest: dict, folder: str
 def stop_abandoned(layout: Layout) -> None:
     """Stop what a controller that died has left running of a release that did not come to life."""
     hooks = f"emperor-before_switch-{box.escaped(layout.name)}-*.service"
-    systemd.stop(f"{_build_unit(layout)}.service", hooks)
+    systemd.stop(f"{_build_unit(layout)}.service", hooks, hooks.replace("before_switch", "share"))
 
 
 def _build_unit(layout: Layout) -> str:

@@ -43,10 +43,8 @@ def remove_all(layout: Layout) -> None:
         remove(os.path.join("/var/lib/systemd/linger", name))
     for folder in (layout.vassals, layout.home, layout.logs, layout.certificates, layout.state):
         remove_tree(folder)
-    for name, number in accounts.items():
-        if number is not None:
-            users.remember(name, str(number))
-            run(["userdel", name])
+    for name in accounts:
+        users.unmake(name, layout.home)
     remove(layout.lock)
 
 
@@ -54,11 +52,13 @@ def _sweep(numbers: set[int], proc: str = "/proc/sysvipc") -> None:
     """Remove what these accounts have left where any may: files, crontabs, at-jobs, and shared memory, queues and semaphores."""
     owners = [part for number in numbers for part in ("-o", "-uid", str(number))][1:]
     places = [place for place in SHARED if os.path.isdir(place)]
-    found = ["find", *places, "-xdev", "(", *owners, ")"]
-    run([*found, "-exec", "rm", "-rf", "--one-file-system", "{}", "+", "-prune"])
-    left = run(found).split("\n")[:-1]
+    # Not in what a service has for itself alone: there another app could put a link in a folder's place meanwhile. Each folder is entered
+    # before something in it is removed (-execdir), and rm follows no link.
+    found = ["find", *places, "-xdev", "-name", "systemd-private-*", "-prune", "-o", "(", *owners, ")"]
+    run([*found, "-execdir", "rm", "-rf", "--one-file-system", "--", "{}", "+", "-prune"])
+    left = run([*found, "-print"]).split("\n")[:-1]
     if left:
-        raise Refusal(f"{left[0]} belongs to it and cannot be removed; remove it and run again")
+        raise Refusal(f"{ascii(left[0])} belongs to it and cannot be removed; remove it and run again")
     for kind, option in IPC.items():
         for number in _objects(os.path.join(proc, kind), numbers):
             run(["ipcrm", option, number])

@@ -34,12 +34,13 @@ def apply(layout: Layout, limits: str) -> None:
     """Give the slice its limits, now and after a restart of the host. An Emperor that runs elsewhere is restarted into it."""
     os.makedirs(layout.drop_ins, 0o755, exist_ok=True)
     if differs(layout, limits):
+        # First, so that a run that dies is finished by the next one. systemd gives a changed unit file's limits to a slice that runs only
+        # on some versions (252, not 257).
+        settings = [line for line in limits.splitlines() if line.partition("=")[0] in PROPERTIES]
+        run(["systemctl", "set-property", "--runtime", box.slice_of(layout.name), *settings])
         for path, text in _texts(layout, limits).items():
             replace_file(path, text.encode(), Access(0o644))
         systemd.daemon_reload()
-        # systemd gives a changed unit file's limits to a slice that runs only on some versions (252, not 257).
-        settings = [line for line in limits.splitlines() if "=" in line and line.partition("=")[0] in PROPERTIES]
-        run(["systemctl", "set-property", "--runtime", box.slice_of(layout.name), *settings])
     shown = run(["systemctl", "show", "--property=ActiveState", "--property=Slice", layout.unit])
     if "ActiveState=active" in shown and f"Slice={box.slice_of(layout.name)}\n" not in shown:
         systemd.restart(layout.unit)

@@ -9,7 +9,6 @@ still show ask for them.
 
 from __future__ import annotations
 
-import glob
 import os
 import shutil
 import stat
@@ -85,16 +84,17 @@ def _leads_to(layout: Layout, link: str) -> str | None:
 
 def _source(layout: Layout, release: Release, folder: str) -> str:
     """A folder of the code, or of the packages where the app is one."""
-    base = layout.code(release.code)
+    base = top = layout.code(release.code)
     if release.packaged:
-        (base,) = glob.glob(os.path.join(layout.venv(release.venv), "lib/python*/site-packages"))
+        top = layout.venv(release.venv)
+        base = os.path.join(top, "lib", f"python{release.manifest['python']}", "site-packages")
     path = os.path.realpath(os.path.join(base, folder))
     if not os.path.isdir(path):
         where = "package has" if release.packaged else "code has"
         raise Refusal(
             f"static names '{folder}', but the {where} no such folder; correct it, or let a build hook make it"
         )
-    if not _is_inside(path, os.path.realpath(base)):
+    if not _is_inside(path, os.path.realpath(top)):
         raise Refusal(f"static names '{folder}', which is a link that leads out of the code; replace it by the folder")
     return path
 
@@ -123,7 +123,9 @@ def _link(path: str, link: str, source: str, name: str) -> None:
     end = os.path.realpath(path)
     if not _is_inside(end, source):
         inside = os.path.relpath(path, source)
-        raise Refusal(f"static: '{name}/{inside}' is a link that leads out of '{name}'; replace it by the file")
+        raise Refusal(
+            f"static: {ascii(f'{name}/{inside}')} is a link that leads out of '{name}'; replace it by the file"
+        )
     os.symlink(os.path.relpath(end, os.path.dirname(path)), link)
 
 

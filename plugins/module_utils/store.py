@@ -99,32 +99,32 @@ def stage_venv(layout: Layout, release: Release, python: str) -> bool:
     path, packages = layout.venv(release.venv), Packages(**release.packages)
     if os.path.exists(os.path.join(path, COMPLETE)):
         return False
+    partial = f"{path}.partial"
     remove_tree(path)
+    remove_tree(partial)
     try:
         with bench(layout, "venv", "source") as (venv, source):
             job = jobs.build(layout, release.manifest, "/", [f"BindPaths={venv}:{path}"])
             jobs.run_job(job, [python, "-m", "venv", path])
             if packages.installs:
                 _install(layout, release, packages, job, source)
-            adopt(venv, path)
+            adopt(venv, partial)
         for name, text in packages.texts.items():
-            replace_file(os.path.join(path, name), text.encode(), Access(0o644))
-        replace_file(os.path.join(path, COMPLETE), b"", Access(0o644))
+            replace_file(os.path.join(partial, name), text.encode(), Access(0o644))
+        replace_file(os.path.join(partial, COMPLETE), b"", Access(0o644))
+        os.rename(partial, path)
     except jobs.TimedOut as error:
-        remove_tree(path)
         raise Refusal(
             f"the virtual environment was not made within {box.timeout(release.manifest, 'build')} seconds; raise timeouts.build, or lock to "
             f"packages that need no build. The end of what pip said:\n{tail(error.output)}"
         ) from error
     except CommandFailed as error:
         killed = f"\n{jobs.KILLED}" if isinstance(error, jobs.Killed) else ""
-        remove_tree(path)
         made_of = f" with {packages.origin}" if packages.installs else ""
         said = reason(error.output, layout.home)
         raise Refusal(f"the virtual environment cannot be made{made_of}:\n{said}{killed}") from error
-    except BaseException:
-        remove_tree(path)
-        raise
+    finally:
+        remove_tree(partial)
     return True
 
 

@@ -29,11 +29,38 @@ def make(name: str, home: str, comment: str) -> None:
                 f"the account '{name}' is not ours: its home is {pwd.getpwnam(name).pw_dir}; name the app otherwise"
             )
         return
-    number = str(_unused())
-    remember(name, number)
-    run(["groupadd", "--system", "--gid", number, name])
+    number = _of_our_group(name)
+    if number is None:
+        number = str(_unused())
+        remember(name, number)
+        run(["groupadd", "--system", "--gid", number, name])
     how = ["--system", "--uid", number, "--gid", name, "--no-create-home", "--shell", "/usr/sbin/nologin"]
     run(["useradd", *how, "--home-dir", home, "--comment", comment, name])
+
+
+def unmake(name: str, home: str) -> None:
+    """Take an account away if it is ours, with its group, and remember its number."""
+    number = number_of(name, home)
+    if number is not None:
+        remember(name, str(number))
+        run(["userdel", name])
+    if _of_our_group(name) is not None:
+        run(["groupdel", name])
+
+
+def groups() -> list[str]:
+    """The groups of a host that are not ours, and those of our accounts: of ours alone, a run that died has made one without an account."""
+    accounts = {account.pw_name for account in pwd.getpwall()}
+    names = [group.gr_name for group in grp.getgrall()]
+    return [name for name in names if name in accounts or _of_our_group(name) is None]
+
+
+def _of_our_group(name: str) -> str | None:
+    """The number of a group that we made."""
+    with contextlib.suppress(KeyError):
+        number = str(grp.getgrnam(name).gr_gid)
+        return number if f"{number} {name}" in _recorded() else None
+    return None
 
 
 def number_of(name: str, home: str) -> int | None:

@@ -174,7 +174,9 @@ def main() -> None:
     except (Refusal, OSError) as error:
         failures.append(str(error))
     if failures:
-        module.fail_json(msg="\n".join(failures), by_app=results)
+        # A name that an app made may be no text; Ansible takes nothing else.
+        said = "\n".join(failures).encode(errors="backslashreplace").decode()
+        module.fail_json(msg=said, by_app=results)
     module.exit_json(changed=any(results.values()) if step == "maintenance" else step != "look", by_app=results)
 
 

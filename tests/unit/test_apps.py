@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from ansible_collections.emperor.flask.plugins.plugin_utils import apps, hosts, tls
+from ansible_collections.emperor.flask.plugins.plugin_utils import apps, denied, hosts, tls
 
 DEMOAPP = Path(__file__).parents[2] / "examples/demoapp"
 HOST = {
@@ -333,3 +333,18 @@ def test_an_unsupported_system_is_refused():
     (sentence,) = hosts.refusals({**HOST, "distribution": "Fedora", "version": "42"}, [])
     assert "Fedora 42" in sentence
     assert "Ubuntu 22.04 24.04 26.04" in sentence
+
+
+def test_a_resolver_that_apps_are_denied_is_refused():
+    networks = denied.default()
+    (sentence,) = denied.refusals({"nameservers": ["127.0.0.53", "169.254.169.254", "what?"]}, networks)
+    assert "the name server 169.254.169.254 of this host (/etc/resolv.conf) is in 169.254.0.0/16" in sentence
+    assert "leave that network out" in sentence
+    (sentence,) = denied.refusals({"nameservers": ["fe80::1%eth0"]}, networks)
+    assert "fe80::/64" in sentence
+    assert list(denied.refusals({"nameservers": ["169.254.169.254"]}, [])) == []
+
+
+def test_what_is_no_network_cannot_be_denied():
+    (sentence,) = denied.mistakes({denied.VARIABLE: ["10.0.0.0/8", "169.254/16"]})
+    assert "uwsgi_emperor_denied_addresses has '169.254/16', which is no network" in sentence

@@ -70,3 +70,17 @@ def test_it_is_built_once(layout):
     code = built(layout)
     (code / "mark").touch()
     assert (built(layout) / "mark").exists()
+
+
+@pytest.mark.parametrize("made", ["{away}", "nowhere", "instance"])
+def test_a_link_on_the_way_to_a_shared_path_is_refused(layout, tmp_path, made):
+    """Root would remove and link where it leads."""
+    away = tmp_path / "away"
+    (away / "uploads").mkdir(parents=True)
+    hook = f"ln -s {made.format(away=away)} static"
+    with pytest.raises(
+        Refusal, match="shared has 'static/uploads', but the source or a build hook has made 'static' a link"
+    ):
+        built(layout, shared=["static/uploads"], hooks=[hook])
+    assert (away / "uploads").is_dir()
+    assert os.listdir(layout.codes) == ["50ce"]

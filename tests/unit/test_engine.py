@@ -51,6 +51,7 @@ def release(version):
         "default_server": False,
         "health": HEALTH,
         "hooks": {"build": [], "before_switch": [], "after_switch": []},
+        "limits": {"files": 300, "log": 2**20},
         "shared": [],
         "pythonpath": [],
         "static": {"/static": "static"},
@@ -270,3 +271,21 @@ def test_a_candidate_that_went_away_is_not_switched_to(tmp_path, monkeypatch):
         monkeypatch.setattr(engine.App, "_is_healthy", lambda *_: True)
     host.app.revert(candidate, Activation.parse(plan["before"]))
     assert not host.leftovers()
+
+
+def test_a_limit_below_a_file_that_the_app_keeps_is_refused(tmp_path):
+    host = Host(tmp_path)
+    host.play(1)
+    kept = Path(host.layout.shared, "instance/shop.db")
+    kept.parent.mkdir()
+    with kept.open("w") as file:
+        file.truncate(700 * 1024)
+    lower = release(2)
+    lower.manifest["limits"] = {"files": 300, "log": 2**19}
+    with pytest.raises(
+        Refusal,
+        match=r"limits.log lets .* files of 0M at most, but it keeps a larger one, '.*shop.db'; raise limits.log",
+    ):
+        host.app.stage(lower, host.archive, "", sys.executable, "")
+    lower.manifest["limits"] = {"files": 300, "log": 2**20 - 1}
+    host.app.stage(lower, host.archive, "", sys.executable, "")

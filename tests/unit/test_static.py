@@ -35,7 +35,7 @@ def code(layout, *names):
 def release(packaged=False, **folders):
     """A release whose nginx serves these folders, named by the last part of their URL."""
     mapping = {f"/{prefix}": folder for prefix, folder in folders.items()}
-    manifest = {"schema": 2, "static": mapping}
+    manifest = {"schema": 2, "static": mapping, "python": "3.13"}
     return store.Release("0123456789ab", "c0de", "c0de", "5e5e", {}, "", "", "", manifest, DIGEST, packaged)
 
 
@@ -118,6 +118,18 @@ def test_a_packages_files_are_those_that_are_installed(layout):
     (files / "app.css").write_text("body {}")
     static.stage_static(layout, release(True, static="shop/static"))
     assert published(layout) == ["static/app.css"]
+
+
+def test_packages_that_lead_out_of_their_environment_are_refused(layout, tmp_path):
+    """A build could let root work in a folder that the app writes."""
+    code(layout)
+    away = tmp_path / "away/shop/static"
+    away.mkdir(parents=True)
+    packages = Path(layout.venv("5e5e"), "lib/python3.13/site-packages")
+    packages.parent.mkdir(parents=True)
+    packages.symlink_to(tmp_path / "away")
+    with pytest.raises(Refusal, match="leads out of the code"):
+        static.stage_static(layout, release(True, static="shop/static"))
 
 
 def test_what_died_half_way_is_made_anew(layout):
