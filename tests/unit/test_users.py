@@ -58,3 +58,23 @@ def test_a_process_that_has_ended_is_none():
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert child.pid not in set(users.processes({os.getuid()}))
     child.wait()
+
+
+def test_an_account_of_the_hosts_own_is_not_taken_away(made):
+    users.unmake("root", "/var/www/root")
+    assert made == []
+
+
+def test_a_group_that_a_run_left_when_it_died_is_ours_until_the_account_is_made(made, monkeypatch):
+    monkeypatch.setattr(users.grp, "getgrnam", lambda _name: users.grp.struct_group(("shop", "x", 901, [])))
+    monkeypatch.setattr(
+        users.grp, "getgrall", lambda: [users.grp.struct_group((name, "x", 901, [])) for name in ("shop", "sudo")]
+    )
+    users.remember("shop", "901")
+    assert users.groups() == ["sudo"]
+    users.make("shop", "/var/www/shop", "Flask app shop")
+    assert [argv[0] for argv in made] == ["useradd"]
+    assert made[0][made[0].index("--uid") + 1] == "901"
+    made.clear()
+    users.unmake("shop", "/var/www/shop")
+    assert made == [["groupdel", "shop"]]
