@@ -126,6 +126,7 @@ class App:
     ) -> dict[str, Any]:
         """Bring code, packages and the release's folder onto the host, test its site, and number its activation."""
         layout, live = self.layout, vassal.live(self.layout)
+        jobs.require_box(layout.name)
         jobs.stop_abandoned(layout)
         account.prepare(layout, limits)
         self._settle_static()

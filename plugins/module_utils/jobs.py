@@ -43,10 +43,8 @@ def run_job(job: Job, command: list[str], given: str | None = None) -> str:
 
     ``given`` is a file that it reads as its standard input. A unit of that name that a dead controller left behind is stopped first.
     """
-    try:
-        arguments = job.arguments(command, "--pipe")
-    except box.NoBox as error:
-        raise Refusal(str(error)) from error
+    require_box(job.app)
+    arguments = job.arguments(command, "--pipe")
     systemd.stop(f"{job.unit}.service")
     try:
         return run(arguments, given=given)
@@ -58,6 +56,14 @@ def run_job(job: Job, command: list[str], given: str | None = None) -> str:
     except BaseException:
         systemd.stop(f"{job.unit}.service")
         raise
+
+
+def require_box(app: str) -> None:
+    """Raise Refusal where the host has no box, because it was prepared by an older version of this collection."""
+    try:
+        box.sandbox(app)
+    except box.NoBox as error:
+        raise Refusal(str(error)) from error
 
 
 def build(layout: Layout, manifest: dict, folder: str, settings: list[str]) -> Job:

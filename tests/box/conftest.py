@@ -1,6 +1,7 @@
 """What the tests of the box share: an app that attacks, and a neighbour that must not notice."""
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -23,7 +24,11 @@ class Hostile(App):
             env={},
             secrets={"HOSTILE_KEY": "first key"},
             shared=["data"],
-            hooks={"build": ["sh build-hook.sh"], "before_switch": [f"python3 attempts.py {REPORT}/hook.json"]},
+            hooks={
+                "build": ["sh build-hook.sh"],
+                "before_switch": [f"python3 attempts.py {REPORT}/before_switch.json"],
+                "after_switch": [f"python3 attempts.py {REPORT}/after_switch.json"],
+            },
             health={"timeout": 15},
             keep_releases=2,
         )
@@ -38,6 +43,13 @@ class Hostile(App):
 def report(host, path):
     """What attempts.py wrote down."""
     return json.loads(on(host, f"cat {path}"))
+
+
+def exposure(host, pattern):
+    """How open the one unit is that is loaded under this pattern, as systemd-analyze(1) counts: 0 is closed, 10 is open."""
+    (unit,) = on(host, f"systemctl list-units --all --plain --no-legend '{pattern}' | cut -d' ' -f1").split()
+    said = on(host, f"systemd-analyze security --no-pager '{unit}'")
+    return float(re.search(r"Overall exposure level for .*: ([\d.]+)", said).group(1))
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,9 @@
 
 import json
 
-from conftest import REPORT, each_host, report
-from plays import HOSTS, on
+import pytest
+from conftest import REPORT, each_host, exposure, report
+from plays import HOSTS, on, until
 
 OWN = {"own_secrets", "what_survives_releases", "named_socket"}  # what the app may reach; its builds may not
 CODE, VENV = "/var/www/hostile/current/code", "/var/www/hostile/current/venv"
@@ -29,9 +30,10 @@ def test_a_worker_reaches_its_own(hostile, host):
     assert (seen["umask"], reached(seen)) == ("027", OWN)
 
 
-def test_a_hook_reaches_its_own(hostile):
-    seen = report(HOSTS[0], f"{REPORT}/hook.json")  # once over the fleet
-    assert_boxed(seen, "hostile", "emperor-before_switch-hostile-")
+@pytest.mark.parametrize("when", ["before_switch", "after_switch"])
+def test_a_hook_reaches_its_own(hostile, when):
+    seen = report(HOSTS[0], f"{REPORT}/{when}.json")  # once over the fleet
+    assert_boxed(seen, "hostile", f"emperor-{when}-hostile-")
     assert (seen["umask"], reached(seen)) == ("027", OWN)
 
 
@@ -76,16 +78,12 @@ def test_nothing_that_a_build_started_runs_on(hostile, host):
 
 
 @each_host
-def test_every_unit_of_the_box_is_well_closed(hostile, host):
-    """As systemd-analyze(1) counts: 0 is closed, 10 is open."""
-    on(host, "systemd-run --unit=command-to-look-at flask-app hostile sleep 60")
-    names = "uwsgi-emperor@hostile.service $(systemctl list-units --plain --no-legend 'emperor-command-hostile*' | cut -d' ' -f1)"
+def test_an_emperor_and_a_command_are_well_closed(hostile, host):
+    on(host, "systemd-run --quiet --unit=command-to-look-at flask-app hostile sleep 60")
     try:
-        for _ in range(50):
-            if "emperor-command" in on(host, f"echo {names}"):
-                break
-        lines = on(host, f"systemd-analyze security --no-pager {names}").splitlines()
+        until(lambda: on(host, "systemctl list-units --plain --no-legend 'emperor-command-hostile*'"))
+        assert exposure(host, "emperor-command-hostile*") <= 2.0
+        assert exposure(host, "uwsgi-emperor@hostile.service") <= 2.0
     finally:
-        on(host, "systemctl stop command-to-look-at 'emperor-command-hostile*'")
-    exposures = [float(line.split(":")[1].split()[0]) for line in lines if "Overall exposure level" in line]
-    assert exposures and max(exposures) <= 2.0, exposures
+        on(host, "systemctl stop command-to-look-at")
+    until(lambda: not on(host, "systemctl list-units --plain --no-legend 'emperor-command-hostile*'"))

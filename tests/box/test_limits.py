@@ -5,7 +5,7 @@ import time
 
 import pytest
 from conftest import REPORT, each_host
-from plays import HOSTS, PATIENCE, live, load, on
+from plays import HOSTS, live, load, on, until
 
 HOST = HOSTS[0]  # the kernel's controllers are there on the first host only
 RATE = 60
@@ -50,7 +50,7 @@ def test_a_neighbour_is_served_as_before(limited, greed):
     if STRICT:
         assert busy[0].p99 <= max(2 * quiet[0].p99, QUIET)
     assert int(on(HOST, "stat --format %s /var/log/uwsgi/hostile/hostile_uwsgi.log")) <= 80 * 2**20
-    _until(lambda: on(HOST, "curl -s -H 'Host: hostile.test' http://127.0.0.1/", check=False) == "hostile")
+    until(lambda: on(HOST, "curl -s -H 'Host: hostile.test' http://127.0.0.1/", check=False) == "hostile")
 
 
 def test_the_whole_box_stays_within_its_limits(limited):
@@ -74,10 +74,3 @@ def test_a_limit_that_changes_holds_at_once_and_releases_nothing(limited):
 def test_limits_that_do_not_fit_are_refused_before_anything_is_changed(hostile, host):
     hostile.entry["limits"] = {"memory": "4000G", "tasks": 10}
     hostile.refused("app 'hostile': limits.memory is 4000G, but the machine has", "app 'hostile': limits.tasks is 10")
-
-
-def _until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)

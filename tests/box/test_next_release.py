@@ -2,10 +2,9 @@
 
 import shlex
 import subprocess
-import time
 
-from conftest import each_host
-from plays import FLEET, PATIENCE, nothing_lost, on
+from conftest import each_host, exposure
+from plays import FLEET, HOSTS, nothing_lost, on, until
 
 # From within the live app: what it can do to a process of its next release's build. It answers with what it could.
 MEDDLE = """
@@ -27,16 +26,16 @@ except OSError:
 
 def test_a_live_app_neither_sees_nor_signals_a_build_of_its_own(hostile):
     (hostile.folder / "VERSION").write_text("meddled\n")
-    hostile.entry["hooks"]["build"] = ["sh build-hook.sh", "exec sleep 6"]
+    hostile.entry["hooks"].update({"build": ["sh build-hook.sh", "exec sleep 6"], "before_switch": ["exec sleep 7"]})
     process = hostile.start("deploy")
-    deadline = time.monotonic() + PATIENCE
-    while not all(on(host, "pgrep -u _hostile -x sleep", check=False) for host in FLEET):
-        assert time.monotonic() < deadline, process.communicate()[0]
-        time.sleep(0.1)
+    until(lambda: all(on(host, "pgrep -u _hostile -x sleep", check=False) for host in FLEET))
     for host in FLEET:
         (builder, *_) = on(host, "pgrep -u _hostile -x sleep").split()
         assert hostile.run(host, MEDDLE.format(pid=builder)) == "[]"
         assert hostile.run(host, "import os; os.listdir('/var/www/hostile/build')") == "EACCES"
+        assert exposure(host, "emperor-build-hostile.service") <= 2.0
+    until(lambda: on(HOSTS[0], "pgrep -u hostile -fx 'sleep 7'", check=False))
+    assert exposure(HOSTS[0], "emperor-before_switch-hostile-*") <= 2.0
     output, _ = process.communicate()
     assert process.returncode == 0, output
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from conftest import settled
-from plays import HOSTS, PATIENCE, kill, live, nothing_lost, on
+from plays import HOSTS, kill, live, nothing_lost, on, until
 
 SEED = int(os.environ.get("EMPEROR_SEED", time.time()))
 KILLS = int(os.environ.get("EMPEROR_KILLS", "3"))
@@ -31,7 +31,7 @@ def test_what_a_killed_controller_left_of_a_build_is_ended(shop):
     shop.write("killed while it built")
     shop.entry["hooks"] = {"build": ["sleep 3210"]}
     process = shop.start("deploy")
-    _wait_for(lambda: on(HOSTS[0], "pgrep -u _shop -x sleep", check=False))
+    until(lambda: on(HOSTS[0], "pgrep -u _shop -x sleep", check=False))
     kill(process, alone=True)
     shop.entry["hooks"] = {}
     shop.deploy()
@@ -48,19 +48,12 @@ def _assert_settled(shop):
     assert set(shop.deploy().changed) == {0}
 
 
-def _wait_for(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def test_two_releases_at_once_do_not_mix(shop):
     shop.write("first")
     shop.entry["env"] = {"SHOP_IMPORT_SECONDS": "4"}
     with nothing_lost():
         first = shop.start("deploy")
-        _wait_for(lambda: on(HOSTS[0], "cat /var/lib/emperor-flask/locks/shop").strip())
+        until(lambda: on(HOSTS[0], "cat /var/lib/emperor-flask/locks/shop").strip())
         shop.write("second")
         shop.refused("app 'shop'", "is releasing it, since")
         output, _ = first.communicate()
@@ -73,7 +66,7 @@ def test_a_host_that_restarts_while_staging_comes_back_on_the_old_release(shop, 
     before = live(HOSTS[0])
     (shop.folder / "requirements.txt").write_text("Flask==3.1.3\nclick==8.1.8\n")
     process = shop.start("deploy")
-    _wait_for(lambda: on(HOSTS[0], "ls -A /var/www/shop/build"))
+    until(lambda: on(HOSTS[0], "ls -A /var/www/shop/build"))
     restart(HOSTS[0])
     output, _ = process.communicate()
     assert process.returncode != 0, output

@@ -48,6 +48,14 @@ def on(host, command, check=True):
     return done.stdout
 
 
+def until(condition):
+    """Return once the condition holds; fail when it does not within PATIENCE."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {PATIENCE} seconds"
+        time.sleep(0.1)
+
+
 class App:
     """An app that is made of a fixture, and its entry in flask_apps."""
 

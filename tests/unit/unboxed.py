@@ -17,6 +17,7 @@ def unbox(monkeypatch, tmp_path: Path) -> None:
     program.chmod(0o755)
     monkeypatch.setattr(box, "PROGRAM", str(program))
     monkeypatch.setattr(jobs, "run_job", run_job)
+    monkeypatch.setattr(jobs, "require_box", lambda app: None)
     monkeypatch.setattr(Access, "apply", lambda self, path: os.chmod(path, self.mode))
     monkeypatch.setattr(os, "chown", lambda *arguments, **options: None)
 
