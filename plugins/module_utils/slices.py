@@ -40,6 +40,8 @@ def apply(layout: Layout, limits: str) -> None:
         run(["systemctl", "set-property", "--runtime", box.slice_of(layout.name), *settings])
         for path, text in _texts(layout, limits).items():
             replace_file(path, text.encode(), Access(0o644))
+        # What was set outlives its change: a part of the machine's memory is kept under another name than a number of bytes.
+        remove_tree(_runtime(layout))
         systemd.daemon_reload()
     shown = run(["systemctl", "show", "--property=ActiveState", "--property=Slice", layout.unit])
     if "ActiveState=active" in shown and f"Slice={box.slice_of(layout.name)}\n" not in shown:
@@ -48,12 +50,16 @@ def apply(layout: Layout, limits: str) -> None:
 
 def remove_all(layout: Layout) -> None:
     """Stop the slice with all that is in it, whatever it is, and take its files away."""
-    name = box.slice_of(layout.name)
-    systemd.stop_slice(name)
+    systemd.stop_slice(box.slice_of(layout.name))
     remove(layout.slice_unit)
     remove_tree(layout.drop_ins)
-    remove_tree(f"/run/systemd/system.control/{name}.d")
+    remove_tree(_runtime(layout))
     systemd.daemon_reload()
+
+
+def _runtime(layout: Layout) -> str:
+    """Where systemd keeps what ``systemctl set-property --runtime`` has set of the slice."""
+    return f"/run/systemd/system.control/{box.slice_of(layout.name)}.d"
 
 
 PROPERTIES = ("MemoryMax", "CPUQuota", "TasksMax", "CPUWeight")
