@@ -58,8 +58,13 @@ def test_an_app_whose_log_has_reached_its_limit_can_be_released(limited):
     (limited.folder / "VERSION").write_text("that says less\n")
     limited.deploy()
     on(HOST, "logrotate --force /etc/logrotate.d/uwsgi-emperor")
-    assert limited.run(HOST, "print('said after a rotation', flush=True)") == "done"
-    until(lambda: "said after a rotation" in on(HOST, "cat /var/log/uwsgi/hostile/hostile_uwsgi.log"))
+
+    def said():
+        """A worker opens the new file between two of its requests."""
+        limited.run(HOST, "print('said after a rotation', flush=True)")
+        return "said after a rotation" in on(HOST, "cat /var/log/uwsgi/hostile/hostile_uwsgi.log")
+
+    until(said)
 
 
 def test_the_whole_box_stays_within_its_limits(limited):

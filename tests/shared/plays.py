@@ -20,7 +20,7 @@ FLEET = sorted(yaml.safe_load(Path(INVENTORY).read_text())["all"]["hosts"])
 HOSTS = FLEET[:1]  # most tests need one host; those of a fleet say so
 NAME = "shop.test"
 REST = 0.5  # seconds of load before and after what is watched
-PATIENCE = 60  # seconds until something that must end has ended; bounds a failing test, measures nothing
+PATIENCE = 180  # seconds until something that must end has ended; bounds a failing test, measures nothing
 
 
 @dataclass
