@@ -193,12 +193,15 @@ class App:
         Asked only where the limit is lowered, or the live release was made before there was one.
         """
         layout, most = self.layout, release.manifest["limits"]["log"]
-        if live is None or most >= self.manifest(live.release).get("limits", {"log": most + 1})["log"]:
+        try:
+            before = self.manifest(live.release) if live else {"limits": {"log": most}}
+        except Refusal:
+            before = {}  # made by another version of emperor.flask
+        if most >= before.get("limits", {"log": most + 1})["log"]:
             return
         job = jobs.hook(layout, "look", release.identity, release.manifest, "/")
-        found = jobs.run_job(
-            job, ["/usr/bin/find", layout.shared, "-xdev", "-type", "f", "-size", f"+{most}c", "-print", "-quit"]
-        )
+        look = f"find {layout.shared} -xdev -type f -size +{most}c -print -quit 2>/dev/null || :"  # whatever it may not read
+        found = jobs.run_job(job, [*hooks.SHELL, look])
         if found:
             raise Refusal(
                 f"limits.log lets the app write files of {most // room.MIB}M at most, but it keeps a larger one, {ascii(found.strip())}; raise limits.log"

@@ -8,7 +8,7 @@ import os
 
 from ansible_collections.emperor.flask.plugins.module_utils import box, site, slices, systemd, users
 from ansible_collections.emperor.flask.plugins.module_utils.acme import Lineage
-from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal, run
+from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal, run, succeeds
 from ansible_collections.emperor.flask.plugins.module_utils.files import remove, remove_tree
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 
@@ -54,8 +54,20 @@ def _sweep(numbers: set[int], proc: str = "/proc/sysvipc") -> None:
     places = [place for place in SHARED if os.path.isdir(place)]
     # Not in what a service has for itself alone: there another app could put a link in a folder's place meanwhile. Each folder is entered
     # before something in it is removed (-execdir), and rm follows no link.
-    found = ["find", *places, "-xdev", "-name", "systemd-private-*", "-prune", "-o", "(", *owners, ")"]
-    run([*found, "-execdir", "rm", "-rf", "--one-file-system", "--", "{}", "+", "-prune"])
+    found = [
+        "find",
+        *places,
+        "-ignore_readdir_race",
+        "-xdev",
+        "-name",
+        "systemd-private-*",
+        "-prune",
+        "-o",
+        "(",
+        *owners,
+        ")",
+    ]
+    succeeds([*found, "-execdir", "rm", "-rf", "--one-file-system", "--", "{}", "+", "-prune"])
     left = run([*found, "-print"]).split("\n")[:-1]
     if left:
         raise Refusal(f"{ascii(left[0])} belongs to it and cannot be removed; remove it and run again")

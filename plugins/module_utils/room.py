@@ -53,7 +53,15 @@ def check_queue(uwsgi_ini: str, somaxconn: str = "/proc/sys/net/core/somaxconn")
 
 def size(top: str) -> int:
     """Bytes of the files in a folder; 0 where there is none."""
-    return sum(os.lstat(os.path.join(parent, name)).st_size for parent, _, files in os.walk(top) for name in files)
+    total, folders = 0, [top] if os.path.isdir(top) else []
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
+    return total
 
 
 def resident(pids: list[int]) -> int:

@@ -43,8 +43,9 @@ def apply(layout: Layout, limits: str) -> None:
         # What was set outlives its change: a part of the machine's memory is kept under another name than a number of bytes.
         remove_tree(_runtime(layout))
         systemd.daemon_reload()
-    shown = run(["systemctl", "show", "--property=ActiveState", "--property=Slice", layout.unit])
-    if "ActiveState=active" in shown and f"Slice={box.slice_of(layout.name)}\n" not in shown:
+    # Its control group, not its property Slice: that is the new one after a reload, wherever the Emperor still runs.
+    shown = run(["systemctl", "show", "--property=ActiveState", "--property=ControlGroup", layout.unit])
+    if "ActiveState=active" in shown and f"/{box.slice_of(layout.name)}/" not in shown:
         systemd.restart(layout.unit)
 
 

@@ -109,12 +109,21 @@ def end_all(numbers: set[int]) -> None:
 
 
 def processes(numbers: set[int], proc: str = "/proc") -> Iterator[int]:
-    """The processes that run as one of these accounts, whichever of a process's four user ids it is; not those that have ended."""
+    """The processes that run as one of these accounts, whichever of a process's four user ids it is; not those that have ended.
+
+    A container's are another host's: images give their programs numbers of their own. An app cannot make itself a namespace.
+    """
+    own = os.readlink(os.path.join(proc, "self/ns/pid"))
     for pid in filter(str.isdigit, os.listdir(proc)):
         with (
             contextlib.suppress(OSError),
             open(os.path.join(proc, pid, "status"), encoding="utf-8", errors="replace") as stream,
         ):
             fields = dict(line.split(":", 1) for line in stream if ":" in line)
-            if numbers & set(map(int, fields["Uid"].split())) and not fields["State"].strip().startswith("Z"):
+            if numbers & set(map(int, fields["Uid"].split())) and _is_alive(fields, pid, own, proc):
                 yield int(pid)
+
+
+def _is_alive(fields: dict[str, str], pid: str, namespace: str, proc: str) -> bool:
+    """Tell whether a process runs in this namespace and has not ended."""
+    return not fields["State"].strip().startswith("Z") and os.readlink(os.path.join(proc, pid, "ns/pid")) == namespace

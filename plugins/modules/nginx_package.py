@@ -104,7 +104,7 @@ def main() -> None:
     try:
         with nullcontext() if module.check_mode else host_lock():
             result = step(module.params, module.check_mode)
-    except Refusal as refusal:
+    except (Refusal, OSError) as refusal:
         module.fail_json(msg=f"nginx: {refusal}")
     module.exit_json(**result)
 
