@@ -56,20 +56,23 @@ def _state(host):
     return live(host), on(host, "cat /var/www/shop/secrets/*", check=False)
 
 
+VASSALS = "ps -C uwsgi -o user=,args= | grep -c 'shop@.*master'"  # a master outlives its socket by a moment
+
+
 def left(host):
     """Everything of the app on a host: folders, links, vassals, locks, and processes by their names."""
     return on(
         host,
         "cd /var/www/shop && find . -maxdepth 2 ! -name '*.sock' ! -path './shared*' -printf '%p %l\\n' | sort;"
         "find run -name '*.sock' | sed 's/.*/socket/'; ls /etc/uwsgi/vassals/shop /etc/nginx/conf.d;"
-        "cat /var/lib/emperor-flask/locks/shop; ps -C uwsgi -o user=,args= | grep -c 'shop@.*master'",
+        f"cat /var/lib/emperor-flask/locks/shop; {VASSALS}",
     )
 
 
 def settled(host):
     """What is left once the old vassals have finished their requests."""
     deadline = time.monotonic() + PATIENCE
-    while on(host, "find /var/www/shop/run -name '*.sock' | wc -l").strip() != "1":
+    while on(host, f"find /var/www/shop/run -name '*.sock' | wc -l; {VASSALS}").split() != ["1", "1"]:
         assert time.monotonic() < deadline, left(host)
         time.sleep(0.2)
     return left(host)
