@@ -57,7 +57,7 @@ def ask(host, url, *options, verify=False):
     """Ask a host, from itself, for a URL: whatever its name, it leads there. Certificates count only with ``verify``."""
     name = re.match(r"https?://([^/:]+)", url).group(1)
     where = [part for port in (80, 443) for part in ("--resolve", f"{name}:{port}:127.0.0.1")]
-    argv = ["curl", "--silent", "--max-time", "20", "--globoff", "--path-as-is", "--dump-header", "/dev/stderr", *where]
+    argv = ["curl", "--silent", "--max-time", "60", "--globoff", "--path-as-is", "--dump-header", "/dev/stderr", *where]
     argv += [
         *([] if verify else ["--insecure"]),
         "--write-out",

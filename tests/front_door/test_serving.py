@@ -74,7 +74,7 @@ def test_more_requests_than_allowed_are_refused_for_that_address_alone(host):
 @each_host
 def test_more_connections_than_allowed_are_refused(host):
     options = ["--resolve", "echo.test:80:127.0.0.1", "--interface", "127.0.0.7"]
-    statuses = several(host, "http://echo.test/sleep/1", 8, *options)
+    statuses = several(host, "http://echo.test/sleep/4", 8, *options)
     assert sorted(statuses) == [200] * 4 + [429] * 4
 
 

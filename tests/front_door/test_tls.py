@@ -43,7 +43,7 @@ def browser(authority):
 
     def browser(url, host, name):
         rules = f"--host-resolver-rules='MAP {name} {address(host)}'"
-        options = f"--no-sandbox --disable-gpu --timeout=10000 {rules} --dump-dom"  # root has no sandbox
+        options = f"--no-sandbox --disable-gpu --timeout=60000 {rules} --dump-dom"  # root has no sandbox
         return on(AUTHORITY, f"chromium-headless-shell {options} {url} 2>&1", check=False)
 
     return browser
