@@ -160,6 +160,10 @@ class Layout:
         """The code of this digest."""
         return os.path.join(self.codes, digest)
 
+    def interpreter(self, venv: str) -> str:
+        """The Python of a virtual environment, by its digest."""
+        return os.path.join(self.venv(venv), "bin", "python")
+
     def venv(self, digest: str) -> str:
         """The virtual environment of this digest."""
         return os.path.join(self.venvs, digest)

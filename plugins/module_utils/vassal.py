@@ -35,11 +35,15 @@ NAME = re.compile(rf"{ACTIVATION}(?:\.sock|\.ini)?")
 NUMBER = re.compile(r"[0-9]{1,9}")
 END = "/usr/local/lib/uwsgi/end-vassal"
 MERCY = 75  # seconds until nothing of a retired vassal may be left: longer than emperor-curse-tolerance in emperor.ini
-CARRIED = re.compile(rb"([a-z0-9_-]+)@" + ACTIVATION.encode() + b" ")  # the name of a vassal's process
+# The command line of a vassal's process; until uWSGI was a module, a name that it gave itself.
+CARRIED = re.compile(rb"(?:^[a-z0-9_-]+@|\0--ini\0)" + ACTIVATION.encode() + rb"(?: |\.ini\0)")
 VARIABLE = re.compile(rb"(?:^|\0)EMPEROR_VASSAL=" + ACTIVATION.encode() + rb"(?:\0|\Z)")  # vassal-exec sets it
 MAX_ENVIRONMENT = 8 * 1024 * 1024  # bytes: more than the kernel lets a process be started with
 MAX_LOG = 64 * 1024  # bytes of a log that are read for a message
 STARTING = "*** Starting uWSGI"  # the first line of each start in a vassal's log
+TRACEBACK = re.compile(
+    r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*(\S.*)$", re.MULTILINE
+)  # its exception
 INTERVAL = 0.1  # seconds between two looks at a candidate
 
 
@@ -108,14 +112,14 @@ def leftovers(layout: Layout, activation: Activation | None) -> list[Activation]
 
 def running(layout: Layout, proc: str = "/proc") -> list[Activation]:
     """The activations of which a process runs: the live one, a candidate, and those that finish their requests or were not ended yet."""
-    carried = {_carried(layout.name, pid, proc) for pid in cgroup.processes_of(layout.unit, proc)}
+    carried = {_carried(pid, proc) for pid in cgroup.processes_of(layout.unit, proc)}
     return sorted((found for found in carried if found), key=str)
 
 
 def processes(layout: Layout, activation: Activation, proc: str = "/proc") -> list[int]:
     """The process ids of an activation, with those of the programs that its app started and that kept their environment."""
     pids = cgroup.processes_of(layout.unit, proc)
-    return [pid for pid in pids if _carried(layout.name, pid, proc) == activation]
+    return [pid for pid in pids if _carried(pid, proc) == activation]
 
 
 def following(layout: Layout, release: str) -> Activation:
@@ -146,6 +150,7 @@ def start(layout: Layout, activation: Activation, manifest: dict, emperor: int) 
     limits = manifest.get("limits", box.LIMITS)
     named = {
         "uwsgi": manifest["uwsgi"],
+        "python": manifest.get("interpreter", ""),  # a release from before uWSGI was a module has a program
         "env": f"{release}/env",
         "secrets": secrets(layout, activation.number),
         "files": limits["files"],
@@ -159,10 +164,12 @@ def start(layout: Layout, activation: Activation, manifest: dict, emperor: int) 
 def wait_until_healthy(layout: Layout, activation: Activation, health: Health, start: Start) -> None:
     """Return when the activation answers the health request; raise Refusal with the cause and the log's end when it does not.
 
-    A candidate that does not answer while the kernel kills for memory in its box is not waited for any longer.
+    A candidate that has ended, such as one that cannot be imported, is not waited for any longer, nor is one that does not answer while
+    the kernel kills for memory in its box.
     """
     deadline = time.monotonic() + health.timeout
     answer = "it did not open its socket"
+    ran, gone = False, 0  # whether a process of it was seen, and looks since then that saw none
     while (left := deadline - time.monotonic()) > 0:
         try:
             status, line = get(socket(layout, activation), health, left)
@@ -178,7 +185,14 @@ def wait_until_healthy(layout: Layout, activation: Activation, health: Health, s
             raise Refusal(
                 f"the release {activation.release} was killed for memory: the kernel killed a process of {layout.name} while it "
                 "started. limits.memory (or processes x threads) is too small for two vassals, the live one and this one beside it: "
-                f"raise limits.memory or lower processes\n{_said(layout, start)}"
+                f"raise limits.memory, lower processes, or say preload: true where that is safe\n{_said(layout, start)}"
+            )
+        runs = bool(processes(layout, activation))
+        ran, gone = ran or runs, 0 if runs else gone + 1
+        # One look may meet a process that just executes another program.
+        if (ran and gone > 2) or _since(layout.log, start.log).count(STARTING) > 1:
+            raise Refusal(
+                f"the release {activation.release} cannot start: {_cause(layout, start)}\n{_said(layout, start)}"
             )
         time.sleep(INTERVAL)
     raise Refusal(
@@ -235,6 +249,13 @@ def _first_start(log: str) -> str:
     return before + started + rest.partition(STARTING)[0]
 
 
+def _cause(layout: Layout, start: Start) -> str:
+    """The line that says why a first attempt failed: the exception that its last traceback ends with, if it has one."""
+    log = _first_start(_since(layout.log, start.log))
+    ends = TRACEBACK.findall(log)
+    return ends[-1] if ends else "its processes have ended"
+
+
 def _said(layout: Layout, start: Start) -> str:
     """What explains a failed start: an Emperor that does nothing, or the end of what was logged since."""
     if cgroup.is_stopped(start.emperor):
@@ -273,13 +294,9 @@ def _last_given(layout: Layout) -> int:
     return int(text) if NUMBER.fullmatch(text) else 0
 
 
-def _carried(app: str, pid: int, proc: str) -> Activation | None:
-    """The activation in a process's name (procname-prefix-spaced in uwsgi.ini), or else in the environment that it was started with.
-
-    Both are needed: uWSGI writes the name over its environment, and what an app starts has a name of its own.
-    """
-    name = CARRIED.match(head(f"{proc}/{pid}/cmdline", 256))
-    if name and name.group(1) == app.encode():
-        return Activation(name.group(2).decode(), int(name.group(3)))
-    variable = VARIABLE.search(head(f"{proc}/{pid}/environ", MAX_ENVIRONMENT))
-    return Activation(variable.group(1).decode(), int(variable.group(2))) if variable else None
+def _carried(pid: int, proc: str) -> Activation | None:
+    """The activation in the command line of a process of the app's Emperor, or in the environment that it was started with: what an
+    app starts has a command line of its own."""
+    found = CARRIED.search(head(f"{proc}/{pid}/cmdline", 4096))
+    found = found or VARIABLE.search(head(f"{proc}/{pid}/environ", MAX_ENVIRONMENT))
+    return Activation(found.group(1).decode(), int(found.group(2))) if found else None

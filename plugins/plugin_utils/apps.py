@@ -33,6 +33,20 @@ SERVER_NAME = re.compile(r"[^\s;{}'\"]+")
 SIZE = re.compile(r"\d+[kKmMgG]?")
 STATUS = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?")
 OPTION = re.compile(r"[a-z0-9][a-z0-9_-]*")
+# Options of uWSGI that break a vassal of today's Pythons, or that something else is for.
+REFUSED_OPTIONS = {
+    "py-call-osafterfork": "it ends workers with a fatal error on Python 3.13 and later; without preload each worker imports the app, and needs no such call",
+    "thunder-lock": "it costs a third of the throughput, and can hang all workers once one was killed; uWSGI does without",
+    "py-tracebacker": "where a thread keeps the GIL, uWSGI's master would wait for it for ever; the log says where a request is stuck",
+    "lazy": "it is lazy-apps, but for what it breaks; say preload",
+    "lazy-apps": "say preload",
+    "home": "the app runs in its own virtual environment's Python; say python",
+    "venv": "the app runs in its own virtual environment's Python; say python",
+    "virtualenv": "the app runs in its own virtual environment's Python; say python",
+    "pyhome": "the app runs in its own virtual environment's Python; say python",
+    "binary-path": "the app runs in its own virtual environment's Python; say python",
+    "daemonize": "its Emperor would lose the vassal; remove it",
+}
 TEMPLATES = ("nginx_template", "vassal_template")  # files of the user's in the place of the role's
 
 
@@ -215,6 +229,8 @@ def _check_extras(app: App) -> Iterator[str]:
         values = value if isinstance(value, list) else [value]
         if not OPTION.fullmatch(str(option)):
             yield f"vassal_extra has '{option}', which is no uWSGI option; write it without dashes before it"
+        elif option in REFUSED_OPTIONS:
+            yield f"vassal_extra has '{option}': {REFUSED_OPTIONS[option]}"
         elif any(not isinstance(one, (str, int, float)) or "\n" in str(one) for one in values):
             yield f"vassal_extra.{option} must be one line of text, a number, true or false, or a list of them"
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.engine import keyed_digest
+from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.shell_exports import exports
 from ansible_collections.emperor.flask.plugins.module_utils.store import SCHEMA
 from ansible_collections.emperor.flask.plugins.plugin_utils import limits, tls
@@ -66,6 +67,7 @@ class Rendered:
             "venv": self.stage.venv,
             "python": self.python,
             "uwsgi": self.uwsgi,
+            "interpreter": Layout(self.app["name"]).interpreter(self.stage.venv),
             "pythonpath": self.pythonpath,
             "default_server": not self.app["server_names"],
             "health": {**self.app["health"], "host": self.host, "scheme": self.scheme},

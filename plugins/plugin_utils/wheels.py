@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The controller's cache of uWSGI wheels: one for each version, source and kind of host.
 
-``<folder>/uwsgi/<version>-<source>/<kind>/`` holds the wheel, ``manifest.json`` and the lock under which one host builds it.
+``<folder>/pyuwsgi/<version>-<source>/<kind>/`` holds the wheel, ``manifest.json`` and the lock under which one host builds it.
 Everything in it can be removed at any time; the next host that needs a wheel builds it.
 """
 
@@ -113,7 +113,7 @@ def slot(cache: Path, version: str, checksum: str, kind: str) -> Slot:
     """The place for the wheel of this version, made of this source distribution, on this kind of host."""
     for name in (version, checksum, kind):
         _refuse_unless(NAME, name)
-    return Slot(cache / "uwsgi" / f"{version}-{checksum[:12]}" / kind)
+    return Slot(cache / "pyuwsgi" / f"{version}-{checksum[:12]}" / kind)
 
 
 def _refuse_unless(pattern: re.Pattern[str], text: Any) -> None:

@@ -57,6 +57,16 @@ def test_nothing_outside_of_static_is_served(path):
 
 
 @each_host
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+@pytest.mark.parametrize("size", [60_000, 200_000, 900_000])
+def test_an_answer_arrives_though_the_app_did_not_read_the_body(host, version, size):
+    name = f"shop.{host}.test"
+    on(host, f"truncate -s {size} /tmp/body")
+    asked = f"curl -sk {version} --resolve {name}:443:127.0.0.1 --data-binary @/tmp/body https://{name}/unread"
+    assert on(host, f"for one in 1 2 3 4; do {asked}; echo; done") == "shop 1\n" * 4
+
+
+@each_host
 def test_a_body_that_is_too_large_is_refused(host):
     assert ask(host, "https://echo.test/", *APART, "--data", "x" * 9000).status == 200
     assert ask(host, "https://echo.test/", *APART, "--data", "x" * 11000).status == 413

@@ -11,7 +11,7 @@ TEMPLATES = {
     "main.conf.j2": '{% include "nginx.conf.j2" %}\n\n# of the user\n',
     "site.conf.j2": '{% extends "nginx.conf.j2" %}{% block app %}{{ super() }}'
     '    add_header X-Site "{{ app.name }} of the user" always;\n{% endblock %}',
-    "vassal.ini.j2": '{% include "uwsgi.ini.j2" %}\n\nprocname-master = of-the-user\n',
+    "vassal.ini.j2": '{% include "uwsgi.ini.j2" %}\n\nadd-header = X-Vassal: of the user\n',
 }
 OWN = {**APP, "nginx_template": "../own/site.conf.j2", "vassal_template": "../own/vassal.ini.j2"}
 
@@ -26,10 +26,10 @@ def own():
 
 
 def seen():
-    """What of the templates can be seen on a host: their header, their process, their line."""
+    """What of the templates can be seen on a host: their headers, their line."""
     commands = (
         "curl --silent --head -H 'Host: notes.example.com' http://127.0.0.1/ | grep -c 'X-Site: notes of the user'",
-        "ps -o args= --user notes | grep -c of-the-user",
+        "curl --silent --head -H 'Host: notes.example.com' http://127.0.0.1/ | grep -c 'X-Vassal: of the user'",
         "grep -c '^# of the user' /etc/nginx/nginx.conf",
     )
     argv = ["docker", "exec", hosts()[0], "sh", "-c"]

@@ -56,7 +56,7 @@ def _state(host):
     return live(host), on(host, "cat /var/www/shop/secrets/*", check=False)
 
 
-VASSALS = "ps -C uwsgi -o user=,args= | grep -c 'shop@.*master'"  # a master outlives its socket by a moment
+VASSALS = "pgrep -u shop -a uwsgi | grep -o '[^ ]*[.][0-9]*[.]ini' | sort -u | wc -l"  # a master outlives its socket by a moment
 
 
 def left(host):

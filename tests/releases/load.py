@@ -1,9 +1,10 @@
 """Keep an app busy through its host's nginx and count what goes wrong: load.py NAME [https] [RATE]. Runs on the host; ends at SIGTERM and prints JSON.
 
-200 requests a second (or RATE) over 12 kept-alive connections, and 4 clients that always have a request of 3 seconds in flight. A right
-answer has status 200 and begins with "shop ". An idle kept-alive connection that the server closes is counted apart: nothing was
-answered on it, so the request is sent again on a new one, as browsers do. The longest silence is that between two right answers to
-quick requests, or before the first or after the last: an app that does not come back is silent to the end.
+200 requests a second (or RATE) over 12 kept-alive connections, each twentieth with a body that the app does not read, and 4 clients that
+always have a request of 3 seconds in flight. A right answer has status 200 and begins with "shop ". An idle kept-alive connection that
+the server closes is counted apart: nothing was answered on it, so the request is sent again on a new one, as browsers do. The longest
+silence is that between two right answers to quick requests, or before the first or after the last: an app that does not come back is
+silent to the end.
 """
 
 import http.client
@@ -18,6 +19,7 @@ import time
 
 RATE = next((int(word) for word in sys.argv[2:] if word.isdigit()), 200)
 CONNECTIONS, SLOW = 12, 4
+BODY = bytes(200_000)  # more than the sockets between nginx and the app hold
 SECONDS = 3  # that /slow takes
 NAME = sys.argv[1]
 TLS = "https" in sys.argv[2:]
@@ -45,6 +47,7 @@ class Client:
 
     def __init__(self, path):
         self.path, self.connection, self.used = path, None, False
+        self.asked = 0
 
     def ask(self):
         began = time.monotonic()
@@ -68,7 +71,11 @@ class Client:
         if self.connection is None:
             self.connection = Connection("127.0.0.1", 443 if TLS else 80, timeout=20)
             self.connection.connect()
-        self.connection.request("GET", self.path, headers={"Host": NAME})
+        self.asked += 1
+        if self.path == "/" and self.asked % 20 == 0:
+            self.connection.request("POST", "/unread", BODY, headers={"Host": NAME})
+        else:
+            self.connection.request("GET", self.path, headers={"Host": NAME})
         answer = self.connection.getresponse()
         body = answer.read().decode(errors="replace")
         self.used = True

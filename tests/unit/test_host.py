@@ -46,9 +46,9 @@ def test_nginxs_group_follows_its_configuration(tmp_path):
 
 def test_the_uwsgi_of_a_python_is_of_the_emperors_version(tmp_path):
     assert host.uwsgi_binary("3.13", str(tmp_path)) is None
-    os.symlink("2.0.31-python3.11", tmp_path / "current")
+    os.symlink("pyuwsgi-2.0.31-python3.11", tmp_path / "current")
     assert host.uwsgi_binary("3.13", str(tmp_path)) is None
-    binary = tmp_path / "2.0.31-python3.13/bin/uwsgi"
+    binary = tmp_path / "pyuwsgi-2.0.31-python3.13/bin/uwsgi"
     binary.parent.mkdir(parents=True)
     binary.touch(0o755)
     assert host.uwsgi_binary("3.13", str(tmp_path)) == str(binary)

@@ -11,7 +11,9 @@ DEMOAPP = Path(__file__).parents[2] / "examples/demoapp"
 SALT = "00" * 16
 
 
-def release(python="3.13", uwsgi="/opt/uwsgi/2.0.31-python3.13/bin/uwsgi", ini="[uwsgi]", conf="server {}", **changes):
+def release(
+    python="3.13", uwsgi="/opt/uwsgi/pyuwsgi-2.0.31-python3.13/bin/uwsgi", ini="[uwsgi]", conf="server {}", **changes
+):
     """A release of the demo's app, but for the changes."""
     entry = {"name": "shop", "module": "hello:app", "source": {"path": str(DEMOAPP)}, **changes}
     app, mistakes = apps.prepare(entry, Path("/"))
@@ -35,7 +37,7 @@ def test_the_id_is_the_same_every_time():
     "changes",
     [
         {"python": "3.14"},
-        {"uwsgi": "/opt/uwsgi/2.0.32-python3.13/bin/uwsgi"},
+        {"uwsgi": "/opt/uwsgi/pyuwsgi-2.0.32-python3.13/bin/uwsgi"},
         {"ini": "[uwsgi]\nthreads = 2"},
         {"conf": "server { }"},
         {"env": {"A": "1"}},

@@ -2,6 +2,7 @@
 
 import configparser
 import os
+import re
 import shutil
 import subprocess
 
@@ -13,6 +14,7 @@ APP = {
     "module": "shop:create_app()",
     "processes": None,
     "threads": 16,
+    "preload": False,
     "harakiri": 60,
     "vassal_extra": {},
 }
@@ -36,8 +38,8 @@ def vassal(**changes):
 def test_a_vassal_names_its_release_outright():
     options = vassal()
     assert options["chdir"] == ["/var/www/shop/code/c0de"]
-    assert options["home"] == ["/var/www/shop/venvs/5e5e"]
-    assert options["module"] == ["shop:create_app()"]
+    assert options["binary-path"] == ["/var/www/shop/venvs/5e5e/bin/python"]
+    assert options["set-placeholder"] == ["app-module=shop:create_app()", "app-limit=60"]
     assert options["socket"] == ["/var/www/shop/run/%n.sock"]
     assert not any("current" in value for values in options.values() for value in values)
 
@@ -48,19 +50,31 @@ def test_processes_left_to_the_machine_are_the_same_text_on_every_machine():
 
 
 def test_raw_options_come_last_and_a_list_repeats_them():
-    extra = {"lazy-apps": True, "route": [".* a:", ".* b:"], "max-requests": 5000}
+    extra = {"lazy-apps": False, "route": [".* a:", ".* b:"], "max-requests": 5000}
     assert vassal(vassal_extra=extra) == {
         **vassal(),
-        "lazy-apps": ["true"],
+        "lazy-apps": ["true", "false"],
         "route": [".* a:", ".* b:"],
         "max-requests": ["5000"],
     }
-    assert list(vassal(vassal_extra=extra))[-3:] == list(extra)
+    assert list(vassal(vassal_extra=extra))[-2:] == ["route", "max-requests"]
+
+
+def test_each_worker_imports_the_app_unless_it_is_to_be_preloaded():
+    assert vassal()["lazy-apps"] == ["true"]
+    assert "lazy-apps" not in vassal(preload=True)
 
 
 def test_an_answer_may_wait_for_its_client_as_long_as_its_request_may_take():
     options = vassal(harakiri=90)
-    assert (options["harakiri"], options["socket-timeout"]) == (["90"], ["90"])
+    assert options["socket-timeout"] == ["90"]
+
+
+def test_uwsgis_own_deadline_is_the_net_below_that_of_each_request():
+    options = vassal(harakiri=90)
+    assert options["set-placeholder"][-1] == "app-limit=90"
+    (mercy,) = re.findall(r"^MERCY = (\d+)", render("uwsgi_emperor", "serve.py.j2"), re.MULTILINE)
+    assert int(options["harakiri"][0]) > 90 + int(mercy)
 
 
 def test_nginx_learns_the_release_and_the_log_the_request():

@@ -17,23 +17,29 @@ from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_build import a
 from hypothesis import given
 from hypothesis import strategies as st
 
-FILE = "uWSGI-2.0.31-cp313-cp313-linux_x86_64.whl"
-PROGRAM = "uWSGI-2.0.31.data/scripts/uwsgi"
-# Answers its version and its headers' place; "-m venv" copies it into the new tree. "-m pip wheel" there makes a wheel whose program
-# does what $PIP says, and "-m pip install" makes bin/uwsgi of that program.
+FILE = "pyuwsgi-2.0.31-cp313-cp313-linux_x86_64.whl"
+MODULE = "pyuwsgi.cpython-313-x86_64-linux-gnu.so"
+# Answers its version and its headers' place; "-m venv" copies it into the new tree. "-m pip download" there gets the source distribution,
+# "-m pip wheel" makes a wheel whose module does what $PIP says, "-m pip install" unpacks that, and uWSGI's script runs it.
 PYTHON = """#!/bin/sh
 for last; do :; done
+tree="${{0%/bin/python}}"
+modules="$tree/lib/python{version}/site-packages"
 case "$*" in
 *version_info*) echo {version} ;;
 *Python.h*) echo "$HEADERS" ;;
-"-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
-*" wheel "*)
+"-m venv "*) mkdir -p "$3/bin" "$3/lib/python{version}/site-packages" && cp "$0" "$3/bin/python" ;;
+*" download "*)
   cp "$last/requirements.txt" "$PIP_LOG"
+  mkdir "$last/made" "$last/made/uwsgi"
+  printf 'setup(\\n    entry_points={{\\n        1: 2,\\n    }},\\n)\\n' >"$last/made/uwsgi/setup.pyuwsgi.py"
+  tar -czf "$last/uwsgi.tar.gz" -C "$last/made" uwsgi ;;
+*" wheel "*)
   [ "$PIP" != fails ] || {{ echo "gcc: error: no space left"; exit 1; }}
-  "$REAL" -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1], "w").writestr(*sys.argv[2:])' "$last/{file}" {program} "$PIP" ;;
-*" install "*)
-  does=$("$REAL" -c 'import sys, zipfile; print(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]).decode())' "$last" {program})
-  printf '#!/bin/sh\\n%s\\n' "$does" > "${{0%/*}}/uwsgi" && chmod 755 "${{0%/*}}/uwsgi" ;;
+  cp "$last/setup.py" "$PIP_LOG.setup"
+  "$REAL" -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1], "w").writestr(*sys.argv[2:])' "$last/../{file}" {module} "$PIP" ;;
+*" install "*) "$REAL" -m zipfile -e "$last" "$modules" ;;
+"-I $tree/bin/uwsgi --version") sh "$modules/{module}" ;;
 esac
 """
 ANSWERS = "echo 2.0.31"
@@ -60,7 +66,7 @@ class Host:
 
     def python(self, version: str, name: str = "") -> str:
         path = self.folder / (name or f"python{version}")
-        path.write_text(PYTHON.format(version=version, file=FILE, program=PROGRAM))
+        path.write_text(PYTHON.format(version=version, file=FILE, module=MODULE))
         path.chmod(0o755)
         return str(path)
 
@@ -81,7 +87,7 @@ class Host:
 def packed(path: Path, does: str = ANSWERS, **members: zipfile.ZipInfo | str) -> str:
     """Write a wheel whose program does this; more members by name, or described."""
     with zipfile.ZipFile(path, "w") as wheel:
-        wheel.writestr(PROGRAM, does)
+        wheel.writestr(MODULE, does)
         for name, member in members.items():
             wheel.writestr(member, name)
     return str(path)
@@ -112,8 +118,8 @@ def test_a_look_at_a_bare_host_names_every_tree_with_its_kind_and_makes_none(hos
     new, old = host.python("3.13"), host.python("3.11")
     assert look(host.plan(new, old)) == {
         "missing": [
-            {"path": str(host.root / "2.0.31-python3.13"), "python": new, "kind": "debian-13-amd64-python3.13"},
-            {"path": str(host.root / "2.0.31-python3.11"), "python": old, "kind": "debian-13-amd64-python3.11"},
+            {"path": str(host.root / "pyuwsgi-2.0.31-python3.13"), "python": new, "kind": "debian-13-amd64-python3.13"},
+            {"path": str(host.root / "pyuwsgi-2.0.31-python3.11"), "python": old, "kind": "debian-13-amd64-python3.11"},
         ],
         "relink": True,
     }
@@ -148,7 +154,7 @@ def test_a_wheel_makes_the_tree_of_another_host_without_a_build(host: Host) -> N
 def test_a_wheel_of_another_checksum_is_refused(host: Host) -> None:
     wheel = packed(host.folder / FILE)
     (build,) = host.plan(host.python("3.13"))
-    with pytest.raises(Refusal, match=r"uWSGI-.*\.whl arrived damaged"):
+    with pytest.raises(Refusal, match=r"pyuwsgi-.*\.whl arrived damaged"):
         build.install(wheel, "0" * 64)
     assert not build.complete
 
@@ -166,15 +172,17 @@ def test_a_wheel_that_does_not_run_here_leaves_nothing_and_says_what_to_do(host:
     [
         "evil.pth",
         "sitecustomize.py",
-        "uWSGI-2.0.31.data/scripts/python",
-        "uWSGI-2.0.31.data/data/bin/python",
-        "uWSGI-2.0.31.data/purelib/evil.pth",
-        "uWSGI-2.0.31.dist-info/entry_points.txt",
-        "uWSGI-2.0.31.dist-info/../evil.pth",
-        "uWSGI-2.0.30.data/scripts/uwsgi",
+        "pip.cpython-313-x86_64-linux-gnu.so",
+        "pyuwsgi/__init__.py",
+        "pyuwsgi-2.0.31.data/scripts/python",
+        "pyuwsgi-2.0.31.data/data/bin/python",
+        "pyuwsgi-2.0.31.data/purelib/evil.pth",
+        "pyuwsgi-2.0.31.dist-info/entry_points.txt",
+        "pyuwsgi-2.0.31.dist-info/../evil.pth",
+        "pyuwsgi-2.0.30.dist-info/METADATA",
         "../../../etc/cron.d/evil",
         "/etc/cron.d/evil",
-        "uWSGI-2.0.31.dist-info/",
+        "pyuwsgi-2.0.31.dist-info/",
         member("uwsgidecorators.py", 0o120777),
         member("uwsgidecorators.py", 0o104755),
         member("uwsgidecorators.py", 0o102755),
@@ -197,17 +205,14 @@ def test_a_wheel_with_anything_in_it_that_no_build_makes_is_refused_before_it_is
 
 def test_what_a_build_of_uwsgi_makes_is_taken(tmp_path: Path) -> None:
     """The members of real wheels of uWSGI, and what other versions of setuptools call them."""
-    info = "uwsgi-2.0.31.dist-info"
+    info = "pyuwsgi-2.0.31.dist-info"
     texts = ["METADATA", "WHEEL", "RECORD", "top_level.txt", "LICENSE", "licenses/LICENSE"]
     names = [
         "uwsgidecorators.py",
-        "uwsgi-2.0.31.data/purelib/uwsgidecorators.py",
         *(f"{info}/{text}" for text in texts),
     ]
     more = {str(number): member(name) for number, name in enumerate(names)}
-    uwsgi_build.check(
-        packed(tmp_path / FILE, **more, program=member("uwsgi-2.0.31.data/scripts/uwsgi", 0o100755)), "2.0.31"
-    )
+    uwsgi_build.check(packed(tmp_path / FILE, **more), "2.0.31")
     (tmp_path / "no.whl").write_text("no zip")
     with pytest.raises(Refusal, match="no.whl is no wheel"):
         uwsgi_build.check(str(tmp_path / "no.whl"), "2.0.31")
@@ -255,7 +260,7 @@ def test_a_complete_tree_is_not_touched_even_if_it_is_built_for_the_others(host:
     host.build(python)
     host.pip("echo another")
     (built,) = host.build(python)
-    assert zipfile.ZipFile(built["wheel"]).read(PROGRAM) == b"echo another"
+    assert zipfile.ZipFile(built["wheel"]).read(MODULE) == b"echo another"
     assert "another" not in Path(host.plan(python)[0].binary).read_text()
 
 
@@ -263,10 +268,10 @@ def test_current_names_the_first_tree_and_then_stays(host: Host) -> None:
     old, new = host.python("3.11"), host.python("3.13")
     host.build(old)
     host.build(new, old)
-    assert os.readlink(host.root / "current") == "2.0.31-python3.11"
+    assert os.readlink(host.root / "current") == "pyuwsgi-2.0.31-python3.11"
     host.build(new)
-    assert os.readlink(host.root / "current") == "2.0.31-python3.13"
-    assert sorted(os.listdir(host.root)) == ["2.0.31-python3.11", "2.0.31-python3.13", "current"]
+    assert os.readlink(host.root / "current") == "pyuwsgi-2.0.31-python3.13"
+    assert sorted(os.listdir(host.root)) == ["current", "pyuwsgi-2.0.31-python3.11", "pyuwsgi-2.0.31-python3.13"]
 
 
 def test_current_waits_until_every_tree_is_there(host: Host) -> None:

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 RELEASE = "0123456789ab"
-MANIFEST = {"uwsgi": "/opt/uwsgi/bin/uwsgi", "limits": {"files": 300, "log": 2**20}}
+MANIFEST = {"uwsgi": "/opt/uwsgi/bin/uwsgi", "interpreter": "/venv/bin/python", "limits": {"files": 300, "log": 2**20}}
 NUMBERS = st.lists(st.integers(1, 500), unique=True, max_size=6)
 QUIET = Start(0, 0, 0, (), 0)  # before it nothing was logged, and no Emperor ran
 UNIT = "uwsgi-emperor@shop.service"
@@ -165,7 +165,7 @@ def test_an_activations_processes_carry_its_name_or_were_started_with_it(layout,
     there.add(11, name=f"shop@{RELEASE}.2 uWSGI master\0".encode())
     there.add(12, environment=b"PATH=/bin\0" + mark + b"\0HOME=/\0")
     there.add(13, environment=mark)
-    there.add(14, name=f"shop@{RELEASE}.20 uWSGI master\0".encode())
+    there.add(14, name=f"/venv/bin/python\0/bin/uwsgi\0--ini\0{RELEASE}.20.ini\0".encode())
     there.add(15, name=f"shop@{RELEASE}.20 renamed\0".encode(), environment=mark + b"\0")
     there.add(16, environment=b"NOT_" + mark + b"\0" + mark + b"x\0X=\xff\n" + mark + b"\0")
     there.add(17, name=b"\xff" * 5000, environment=b"\xff" * 1_000_000)
@@ -193,6 +193,7 @@ def test_an_activation_names_its_uwsgi_environment_and_secrets(layout):
     ini = Path(layout.vassals, f"{RELEASE}.3.ini")
     assert ini.read_text().splitlines() == [
         "; uwsgi = /opt/uwsgi/bin/uwsgi",
+        "; python = /venv/bin/python",
         f"; env = {layout.release(RELEASE)}/env",
         f"; secrets = {layout.secrets}/3",
         "; files = 300",
@@ -300,10 +301,33 @@ def test_a_candidate_that_was_killed_for_memory_is_told_so_at_once(layout, tmp_p
         vassal.wait_until_healthy(layout, Activation(RELEASE, 1), Health("/", ("200",), 10**6), start)
     message = str(refusal.value)
     assert message.startswith(f"the release {RELEASE} was killed for memory: ")
-    assert "raise limits.memory or lower processes" in message
+    assert "raise limits.memory, lower processes, or say preload: true where that is safe" in message
     assert message.endswith("*** Starting uWSGI")
     answering(layout, Activation(RELEASE, 2), b"HTTP/1.1 200 OK\r\n\r\nyes")
     vassal.wait_until_healthy(layout, Activation(RELEASE, 2), Health("/", ("200",), 10), start)
+
+
+TRACE = 'Traceback (most recent call last):\n  File "serve.py", line 1, in load\n    import shop\nImportError: no such thing\nunable to load app 0\n'
+
+
+def test_a_candidate_that_begins_anew_is_not_waited_for_and_the_cause_stands_first(layout):
+    attempt = "*** Starting uWSGI 2.0.31 ***\n"
+    Path(layout.log).write_text(f"{attempt}{TRACE}{attempt}")
+    with pytest.raises(Refusal) as refusal:
+        vassal.wait_until_healthy(layout, Activation(RELEASE, 1), Health("/", ("200",), 10**6), QUIET)
+    first, where, *log = str(refusal.value).splitlines()
+    assert first == f"the release {RELEASE} cannot start: ImportError: no such thing"
+    assert where == f"The end of {layout.log}:"
+    assert log == f"{attempt}{TRACE}".splitlines()
+
+
+def test_a_candidate_whose_processes_have_ended_is_not_waited_for(layout, monkeypatch):
+    looks = iter([[], [], [7], [], [7], [], []])  # not yet; there; executing another program; there; gone
+    monkeypatch.setattr(vassal, "processes", lambda *_: next(looks, []))
+    Path(layout.log).write_text("no traceback\n")
+    with pytest.raises(Refusal, match=rf"^the release {RELEASE} cannot start: its processes have ended\n"):
+        vassal.wait_until_healthy(layout, Activation(RELEASE, 1), Health("/", ("200",), 10**6), QUIET)
+    assert next(looks, None) is None
 
 
 def test_the_cause_is_not_pushed_out_by_the_attempts_that_follow(layout):

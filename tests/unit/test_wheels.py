@@ -20,7 +20,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.wheels import Wheel,
 from hypothesis import given
 from hypothesis import strategies as st
 
-FILE = "uWSGI-2.0.31-cp313-cp313-linux_x86_64.whl"
+FILE = "pyuwsgi-2.0.31-cp313-cp313-linux_x86_64.whl"
 KIND = "debian-13-amd64-python3.13"
 CHECKSUM = "e8f8b350ccc106ff"
 
@@ -253,7 +253,7 @@ def test_check_mode_only_looks(tmp_path):
 
 def test_a_spoilt_wheel_is_never_shipped_but_built_anew(tmp_path):
     Fleet(tmp_path, "web1").run()
-    (manifest,) = (tmp_path / "cache").glob("uwsgi/*/*/manifest.json")
+    (manifest,) = (tmp_path / "cache").glob("pyuwsgi/*/*/manifest.json")
     (manifest.parent / FILE).write_bytes(b"spoilt")
     second = Fleet(tmp_path, "web2")
     assert second.run()["built"]

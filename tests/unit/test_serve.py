@@ -1,0 +1,197 @@
+"""What stands between uWSGI and an app: serve.py, with uWSGI's module replaced; what it does in a worker is scenario releases' matter."""
+
+import io
+import os
+import sys
+import threading
+import time
+from types import ModuleType
+
+import pytest
+from render import render
+
+CHUNK = 65536
+
+
+class Worker(ModuleType):
+    """uWSGI's module, as a worker sees it."""
+
+    def __init__(self, module="json:dumps", respawns=0, number=1):
+        super().__init__("uwsgi")
+        self.opt = {"app-module": module.encode(), "app-limit": b"5"}
+        self.turn = os.memfd_create("turn")
+        self.respawns, self.number = respawns, number
+
+    def worker_id(self):
+        return self.number
+
+    def workers(self):
+        return [{"respawn_count": self.respawns}]
+
+
+def serve(**worker):
+    """serve.py, executed as in a worker."""
+    program = ModuleType("serve")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "uwsgi", Worker(**worker))
+        exec(compile(render("uwsgi_emperor", "serve.py.j2"), "serve.py", "exec"), program.__dict__)
+    return program
+
+
+@pytest.fixture
+def program(monkeypatch):
+    """serve.py without its watch, which would end this process."""
+    made = serve()
+    monkeypatch.setattr(made.Application, "start", lambda self: setattr(self, "watch", True))
+    return made
+
+
+def request(body=b"", wrapper=lambda file, size: file):
+    """What uWSGI calls an app with."""
+    return {
+        "REQUEST_METHOD": "POST",
+        "REQUEST_URI": "/",
+        "CONTENT_LENGTH": str(len(body)) if body else "",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.file_wrapper": wrapper,
+    }
+
+
+def ask(program, app, environ):
+    """Call an app as uWSGI does; return its parts, and what was under way before the answer was closed and after."""
+    served = program.Application(app, 5, None)
+    answer = served(environ, None)
+    parts = list(answer)
+    before = dict(served.under_way)
+    answer.close()
+    return parts, list(before), list(served.under_way)
+
+
+def test_a_request_is_under_way_until_its_answer_is_closed(program):
+    seen = []
+    app = lambda environ, start: seen.append(environ) or [b"a", b"b"]  # noqa: E731
+    assert ask(program, app, request()) == ([b"a", b"b"], [threading.get_ident()], [])
+
+
+def test_an_answer_that_has_something_to_close_is_closed(program):
+    class Parts:
+        closed = False
+
+        def __iter__(self):
+            return iter([b"part"])
+
+        def close(self):
+            self.closed = True
+
+    parts = Parts()
+    ask(program, lambda environ, start: parts, request())
+    assert parts.closed
+
+
+@pytest.mark.parametrize("read", [0, 1, 3 * CHUNK])
+@pytest.mark.parametrize("parts", [[b"whole"], [], [b"a", b"b"]])
+def test_a_body_is_read_to_its_end_before_the_answer_begins(program, read, parts):
+    environ = request(b"x" * (3 * CHUNK))
+
+    def app(environ, start):
+        environ["wsgi.input"].read(read)
+        return parts
+
+    served = program.Application(app, 5, None)
+    first = next(iter(served(environ, None)), None)
+    assert first == (parts[0] if parts else None)
+    assert environ["wsgi.input"].read() == b""
+
+
+def test_an_app_that_reads_while_it_makes_its_first_part_gets_the_body(program):
+    def app(environ, start):
+        yield environ["wsgi.input"].read()
+        yield b"end"
+
+    assert ask(program, app, request(b"body"))[0] == [b"body", b"end"]
+
+
+def test_a_body_is_read_to_its_end_where_the_app_raises_too(program):
+    environ = request(b"body")
+    served = program.Application(lambda environ, start: 1 / 0, 5, None)
+    with pytest.raises(ZeroDivisionError):
+        served(environ, None)
+    assert environ["wsgi.input"].read() == b""
+    assert served.under_way == {}
+
+
+def test_a_client_that_goes_while_its_body_is_read_is_no_error(program):
+    class Gone(io.BytesIO):
+        def read(self, size=-1):
+            raise OSError("error during read(65536) on wsgi.input")
+
+    environ = {**request(b"body"), "wsgi.input": Gone()}
+    assert ask(program, lambda environ, start: [b"late"], environ)[0] == [b"late"]
+
+
+def test_a_file_is_left_to_uwsgi_and_is_never_over_the_limit(program, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    sent = []
+
+    def wrapper(file, size):
+        sent.append(file)
+        return file
+
+    opened = path.open("rb")
+    served = program.Application(lambda environ, start: environ["wsgi.file_wrapper"](opened, 4096), 5, None)
+    environ = request(b"body", wrapper)
+    answer = served(environ, None)
+    assert answer is sent[0], "uWSGI compares it with what it was given"
+    assert answer.fileno() == opened.fileno() and answer.read() == b"content"
+    ((began, _),) = served.under_way.values()
+    assert time.monotonic() - began < 0
+    assert environ["wsgi.input"].read() == b""
+    answer.close()
+    assert opened.closed and served.under_way == {}
+
+
+def test_an_app_is_found_by_its_name_or_made_by_its_factory(program):
+    assert program.load("json:dumps")({}) == "{}"
+    assert program.load("collections:OrderedDict()") == {}
+    with pytest.raises(AttributeError, match="application"):
+        program.load("json")
+
+
+@pytest.mark.parametrize(("number", "respawns"), [(1, 0), (0, 0)], ids=["first worker", "preloaded by the master"])
+def test_a_start_that_cannot_import_the_app_fails(number, respawns):
+    with pytest.raises(ModuleNotFoundError, match="nowhere"):
+        serve(module="nowhere:app", number=number, respawns=respawns)
+
+
+def test_a_worker_that_replaces_another_one_goes_on_trying(capfd):
+    pid = os.fork()
+    if not pid:
+        time.sleep = lambda seconds: os.write(1, f"after {seconds} s\n".encode())
+        serve(module="nowhere:app", respawns=1)
+        os._exit(99)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+    said = capfd.readouterr()
+    assert "worker 1 cannot import nowhere:app; it is replaced in 5 s\nTraceback" in said.err
+    assert "No module named 'nowhere'" in said.err
+    assert said.out == "after 5 s\n"
+
+
+def test_one_worker_at_a_time_has_the_turn(program):
+    first = program.Application(None, 5, os.memfd_create("turn"))
+    ready, go = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.write(go, b"yes" if first.has_turn() else b"no")
+        time.sleep(60)
+        os._exit(0)
+    assert os.read(ready, 3) == b"yes"
+    assert not first.has_turn()
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    assert first.has_turn(), "the kernel frees it"
+
+
+def test_what_a_client_sends_cannot_write_to_a_terminal(program):
+    environ = {"REQUEST_METHOD": "GET", "REQUEST_URI": "/\x1b[2J\n\xff", "HTTP_X_REQUEST_ID": "0a1b"}
+    assert program.named(environ) == r"request GET /\x1b[2J\n\xff (0a1b)"
