@@ -8,8 +8,7 @@ set_up() {
     base=/srv/$1 code=$2 live=/var/www/shop/current
     install -d "$base/vassals" "$(dirname "$code")"
     install -d -o shop -g www-data -m 2750 "$base/run"
-    sed -e "s,/var/www/shop/code/[^/]*,$code," -e "s,/var/www/shop/run/,$base/run/," -e "s,^logto = .*,logto = $base/run/log," \
-        -e "s,shop@,$1@," "$live/uwsgi.ini" >"$base/vassals/app.ini"
+    sed -e "s,/var/www/shop/code/[^/]*,$code," -e "s,/var/www/shop/run/,$base/run/," -e "s,^logto = .*,logto = $base/run/log," "$live/uwsgi.ini" >"$base/vassals/app.ini"
     sed -e "s,shop\.test,$1.test," -e "s,/var/www/shop/shop_uwsgi.sock,$base/run/app.sock," "$live/nginx.conf" >"/etc/nginx/conf.d/$1.conf"
 }
 
@@ -19,12 +18,14 @@ case $1 in
         set_up restart /srv/restart/code
         set_up touch /srv/touch/code
         set_up symlink /srv/symlink/current
+        printf '#!/bin/sh\nexec %s/venv/bin/python /opt/uwsgi/current/bin/uwsgi "$@"\n' /var/www/shop/current >/srv/vassal
+        chmod +x /srv/vassal
         # The unit of https://uwsgi-docs.readthedocs.io/en/latest/Systemd.html
         cat >/etc/systemd/system/rival@.service <<'UNIT'
 [Service]
 User=shop
 Environment=SHOP_IMPORT_SECONDS=2
-ExecStart=/opt/uwsgi/current/bin/uwsgi --emperor /srv/%i/vassals
+ExecStart=/opt/uwsgi/current/bin/uwsgi --emperor /srv/%i/vassals --emperor-wrapper /srv/vassal
 Restart=always
 KillSignal=SIGQUIT
 Type=notify

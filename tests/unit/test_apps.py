@@ -103,6 +103,8 @@ def test_a_relative_source_starts_from_the_inventory():
         ({"health": {"timeout": 0}}, ["health.timeout is 0", "at least 1 second"]),
         ({"python": "python3"}, ["python 'python3'", "absolute path"]),
         ({"vassal_extra": {"--lazy": True}}, ["vassal_extra", "'--lazy'", "without dashes"]),
+        ({"vassal_extra": {"py-call-osafterfork": True}}, ["vassal_extra", "'py-call-osafterfork'", "3.13"]),
+        ({"vassal_extra": {"lazy-apps": True}}, ["vassal_extra", "'lazy-apps'", "say preload"]),
         ({"vassal_extra": {"route": "a\nb"}}, ["vassal_extra.route", "one line"]),
         ({"keep_releases": 0}, ["keep_releases is 0", "at least 1"]),
         ({"shared": ["../instance"]}, ["shared has '../instance'", "outside of the release", "such as instance"]),

@@ -21,7 +21,7 @@ kill -INT $!
 @pytest.fixture(scope="module")
 def manifests():
     """What the controller's cache says of each wheel."""
-    found = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "cache/emperor.flask").glob("uwsgi/*/*/manifest.json")
+    found = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "cache/emperor.flask").glob("pyuwsgi/*/*/manifest.json")
     return {path: json.loads(path.read_text()) for path in found}
 
 
