@@ -57,7 +57,7 @@ def test_a_request_that_keeps_the_gil_is_ended_with_what_its_worker_had_in_hand_
         until(lambda: "in spin" in on(HOST, f"cat {LOG}"))
     assert statuses == [502]
     assert len(counted[0].failed) < THREADS
-    assert "Timeout (0:00:05)!" in on(HOST, f"cat {LOG}")
+    assert "Timeout (0:00:06)!" in on(HOST, f"cat {LOG}")
 
 
 def test_a_client_that_does_not_take_its_answer_is_given_up_alone(strict):

@@ -34,6 +34,12 @@ def test_text_is_utf_8_whatever_the_hosts_locale(c_locale):
     assert on(HOST, "flask-app shop python -c 'import sys; print(sys.getfilesystemencoding())'") == "utf-8\n"
 
 
+def test_a_file_is_sent_whole_or_in_part_whatever_was_asked_with_it(shop):
+    whole = (shop.folder / "shop.py").read_text()
+    assert ask("/file") == ask("/file", "-d", "unread") == whole
+    assert ask("/file", "-r", "5-9") == whole[5:10]
+
+
 def test_a_large_upload_takes_no_memory(shop):
     shop.entry["client_max_body_size"] = "300m"
     shop.deploy()

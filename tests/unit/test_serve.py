@@ -3,7 +3,6 @@
 import io
 import os
 import sys
-import threading
 import time
 from types import ModuleType
 
@@ -70,7 +69,12 @@ def ask(program, app, environ):
 def test_a_request_is_under_way_until_its_answer_is_closed(program):
     seen = []
     app = lambda environ, start: seen.append(environ) or [b"a", b"b"]  # noqa: E731
-    assert ask(program, app, request()) == ([b"a", b"b"], [threading.get_ident()], [])
+    environ = request()
+    assert ask(program, app, environ) == ([b"a", b"b"], [id(environ)], [])
+
+
+def test_an_answer_may_be_bytes_as_uwsgi_allows(program):
+    assert ask(program, lambda environ, start: b"whole", request())[0] == [b"whole"]
 
 
 def test_an_answer_that_has_something_to_close_is_closed(program):
@@ -144,7 +148,7 @@ def test_a_file_is_left_to_uwsgi_and_is_never_over_the_limit(program, tmp_path):
     answer = served(environ, None)
     assert answer is sent[0], "uWSGI compares it with what it was given"
     assert answer.fileno() == opened.fileno() and answer.read() == b"content"
-    ((began, _),) = served.under_way.values()
+    ((began, *_),) = served.under_way.values()
     assert time.monotonic() - began < 0
     assert environ["wsgi.input"].read() == b""
     answer.close()
