@@ -9,7 +9,7 @@ import os
 
 from ansible_collections.emperor.flask.plugins.module_utils import box, jobs
 from ansible_collections.emperor.flask.plugins.module_utils.bench import adopt, bench
-from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.files import remove_tree
 from ansible_collections.emperor.flask.plugins.module_utils.hooks import SHELL, run_each
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
@@ -43,6 +43,9 @@ def build_code(layout: Layout, release: Release, python: str) -> None:
         for shared in release.manifest["shared"]:
             _share(layout, release, partial, shared)
         os.rename(partial, path)
+    except CommandFailed as error:
+        said = jobs.because(error, release.manifest, "build")
+        raise Refusal(f"the code cannot be copied to {path}: {said}") from error
     finally:
         remove_tree(partial)
 
@@ -72,7 +75,11 @@ def _share(layout: Layout, release: Release, code: str, path: str) -> None:
         )
     if not os.path.lexists(outside):
         job = jobs.hook(layout, "share", release.identity, release.manifest, "/")
-        jobs.run_job(job, [*SHELL, BEGIN, "share", inside, outside])
+        try:
+            jobs.run_job(job, [*SHELL, BEGIN, "share", inside, outside])
+        except CommandFailed as error:
+            said = jobs.because(error, release.manifest, "hook")
+            raise Refusal(f"the shared path '{path}' cannot be made {outside}: {said}") from error
     remove_tree(inside)
     os.makedirs(os.path.dirname(inside), exist_ok=True)
     os.symlink(outside, inside)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ansible_collections.emperor.flask.plugins.module_utils import box, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.box import Job
-from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 
 # What builds, beside the sandbox. Of the apps' folders they see only what they are given, and they have no UNIX socket of their own; what
@@ -56,6 +56,14 @@ def run_job(job: Job, command: list[str], given: str | None = None) -> str:
     except BaseException:
         systemd.stop(f"{job.unit}.service")
         raise
+
+
+def because(error: CommandFailed, manifest: dict, kind: str) -> str:
+    """Why a job of this kind failed: the end of what it printed, and the remedy where it was killed or took too long."""
+    said = tail(error.output)
+    if isinstance(error, TimedOut):
+        return f"it was not done within {box.timeout(manifest, kind)} seconds; raise timeouts.{kind}\n{said}".rstrip()
+    return f"{said}\n{KILLED}".lstrip() if isinstance(error, Killed) else said
 
 
 def require_box(app: str) -> None:

@@ -75,7 +75,7 @@ def stage_code(layout: Layout, release: Release, archive: str | None, python: st
             adopt(built, partial)
         os.rename(partial, path)
     except (OSError, CommandFailed) as error:
-        said = tail(error.output, 1) if isinstance(error, CommandFailed) else error
+        said = jobs.because(error, release.manifest, "build") if isinstance(error, CommandFailed) else error
         raise Refusal(f"the code cannot be unpacked to {path}: {said}") from error
     finally:
         remove_tree(partial)

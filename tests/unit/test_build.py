@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.emperor.flask.plugins.module_utils import build
-from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils import build, jobs
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.store import Release
 from unboxed import unbox
@@ -83,4 +83,33 @@ def test_a_link_on_the_way_to_a_shared_path_is_refused(layout, tmp_path, made):
     ):
         built(layout, shared=["static/uploads"], hooks=[hook])
     assert (away / "uploads").is_dir()
+    assert os.listdir(layout.codes) == ["50ce"]
+
+
+@pytest.mark.parametrize(
+    ("error", "key", "said"),
+    [
+        (jobs.TimedOut([], 1, "half of it"), "shared", "it was not done within 600 seconds; raise timeouts.hook\nhalf of it"),
+        (jobs.Killed([], 137, "Killed"), "shared", f"Killed\n{jobs.KILLED}"),
+        (CommandFailed([], 1, "cp: no space left on device"), "shared", "cp: no space left on device"),
+        (jobs.TimedOut([], 1, ""), "code", "it was not done within 1800 seconds; raise timeouts.build"),
+        (jobs.Killed([], 137, ""), "code", jobs.KILLED),
+    ],
+)  # fmt: skip
+def test_a_job_that_fails_says_what_could_not_be_made_and_the_remedy(layout, monkeypatch, error, key, said):
+    run_job = jobs.run_job
+
+    def run(job, command, given=None):
+        if ("share" in command) is (key == "shared"):
+            raise error
+        return run_job(job, command, given)
+
+    monkeypatch.setattr(jobs, "run_job", run)
+    what = {
+        "shared": f"the shared path 'instance' cannot be made {layout.shared}/instance",
+        "code": f"the code cannot be copied to {layout.code('b117')}",
+    }
+    with pytest.raises(Refusal) as refusal:
+        built(layout, shared=["instance"])
+    assert str(refusal.value) == f"{what[key]}: {said}"
     assert os.listdir(layout.codes) == ["50ce"]
