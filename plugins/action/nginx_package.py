@@ -8,7 +8,9 @@ import hashlib
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.compat.version import LooseVersion
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host import NGINX_KEYS
 from ansible_collections.emperor.flask.plugins.plugin_utils import messages, owner, signing_keys
@@ -19,6 +21,9 @@ Result = dict[str, Any]
 MODULE = "emperor.flask.nginx_package"
 SOURCES = "/etc/apt/sources.list.d/nginx-org.sources"
 PREFERENCES = "/etc/apt/preferences.d/nginx-org"
+UPGRADES = "/etc/apt/apt.conf.d/52nginx-org"
+
+display = Display()
 
 
 class ActionModule(ActionBase):
@@ -38,6 +43,7 @@ class ActionModule(ActionBase):
                 "codename": {"default": ""},
                 "signing_keys": {"type": "list", "elements": "str", "default": []},
                 "signing_key_url": {"default": ""},
+                "holes": {"type": "list", "elements": "dict", "default": []},
             }
         )
         if arguments["step"] == "hand_over":
@@ -53,7 +59,22 @@ class ActionModule(ActionBase):
                 SOURCES: render(self, "apt.sources.j2", {**self._vars, "keys": NGINX_KEYS}),
                 PREFERENCES: render(self, "apt.preferences.j2", self._vars),
             }
-        return self._module(step="install", files=files, sources=SOURCES, **request)
+            if not arguments["version"]:  # else it would be exchanged for another one
+                files[UPGRADES] = render(self, "unattended_upgrades.j2", self._vars)
+        result = self._module(step="install", files=files, sources=SOURCES, **request)
+        if files:
+            self._warn(result.get("version"), arguments["holes"])
+        return result
+
+    def _warn(self, version: str | None, holes: list[Result]) -> None:
+        """Warn of the holes that a package of nginx.org has, by its version."""
+        number = LooseVersion((version or "0").partition("-")[0])
+        for hole in holes:
+            if LooseVersion(hole["first"]) <= number < LooseVersion(hole["fixed"]):
+                display.warning(
+                    f"nginx {version} on {self._vars.get('inventory_hostname', 'this host')} has a known hole, {hole['name']}, which {hole['fixed']} mends: "
+                    "let apt upgrade it (apt-get install --only-upgrade nginx), or raise nginx_version"
+                )
 
     def _keys(self, arguments: Result) -> str:
         folder = Inventory(self, self._vars).folder

@@ -12,7 +12,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from ansible_collections.emperor.flask.plugins.module_utils import systemd
+from ansible_collections.emperor.flask.plugins.module_utils import nginx, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access, remove, replace_file
 from ansible_collections.emperor.flask.plugins.module_utils.host_lock import host_lock
 from ansible_collections.emperor.flask.plugins.module_utils.transaction import STATE
@@ -29,14 +29,14 @@ def changing() -> Iterator[None]:
         yield
 
 
-def is_owed() -> bool:
-    """Tell whether nginx has not read everything yet."""
-    return os.path.exists(OWED)
+def is_due() -> bool:
+    """Tell whether nginx has not read everything yet, or does not run."""
+    return os.path.exists(OWED) or nginx.master() is None
 
 
 def load() -> None:
-    """Reload nginx if that is owed; raise Refusal where it does not reload, and then it stays owed."""
+    """Reload nginx if that is owed, or start it; raise Refusal where it does not do that, and then a reload stays owed."""
     with host_lock():
-        if is_owed():
+        if is_due():
             systemd.reload("nginx.service")
             remove(OWED)

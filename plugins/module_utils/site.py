@@ -57,6 +57,8 @@ def remedy(said: str) -> str:
             "The host's nginx.conf is older than this site: apply the role emperor.flask.nginx first (site.yml). "
             "A template of yours in its place (nginx_config_template) must state that variable or zone."
         )
+    if "quic" in said:
+        return "This nginx was built without HTTP/3: say nginx_http3: false, or take nginx from nginx.org."
     return "Correct nginx_extra, or what else changed."
 
 
@@ -76,8 +78,8 @@ def check_default_server(path: str = DEFAULT_SERVER) -> None:
 
 
 def is_linked(layout: Layout, default_server: bool) -> bool:
-    """Tell whether exactly the right link stands among nginx's sites and no reload is owed."""
-    return _is_right(layout, default_server) and not reloader.is_owed()
+    """Tell whether exactly the right link stands among nginx's sites, nginx has read it, and runs."""
+    return _is_right(layout, default_server) and not reloader.is_due()
 
 
 def _is_right(layout: Layout, default_server: bool) -> bool:

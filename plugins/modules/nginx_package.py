@@ -54,6 +54,13 @@ options:
     description: URL of the file of keys, or a path on the controller.
     type: str
     default: ""
+  holes:
+    description:
+      - Known holes to warn of where nginx is from V(nginx.org), each with C(name), C(first), the first version that has it, and C(fixed), the
+        first that has not.
+    type: list
+    elements: dict
+    default: []
 attributes:
   check_mode: {support: partial, description: "Tells what would change; whether the repository has a version, only a run can tell."}
   diff_mode: {support: full, description: Shows each file of apt's that changes.}

@@ -13,7 +13,9 @@ from ansible_collections.emperor.flask.plugins.plugin_utils import limits
 
 # What the roles' templates ask of the kernel; unit tests hold the two equal.
 QUEUE = 1024  # connections that wait for nginx, and for an app: their listening sockets' backlog
-OPEN_FILES = 16384  # of each of nginx's workers; systemd gives an Emperor less than its LimitNOFILE where it must
+OPEN_FILES = (
+    16384  # the least for each of nginx's workers; systemd gives an Emperor less than its LimitNOFILE where it must
+)
 
 SUPPORTED = {"Ubuntu": ("22.04", "24.04", "26.04"), "Debian": ("12", "13", "testing")}
 
@@ -46,7 +48,7 @@ def _kernel(host: dict[str, Any]) -> Iterator[str]:
         )
     if host["open_files"] < OPEN_FILES:
         yield (
-            f"services of this host may open {host['open_files']} files, but nginx's workers are given {OPEN_FILES}; raise fs.nr_open, or the limit "
+            f"services of this host may open {host['open_files']} files, but a worker of nginx needs {OPEN_FILES}; raise fs.nr_open, or the limit "
             f"that the host is started with, such as with docker run --ulimit nofile={OPEN_FILES}"
         )
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import shutil
+import subprocess
 
 import pytest
 from conftest import CHECKOUT, HOSTS, apps, ask, deploy, each_host, on, play, several
@@ -131,6 +132,12 @@ def maintenance(app):
         assert play("maintenance", "-e", f"app={app}", "-e", "state=off").status == 0
 
 
+def test_a_closed_app_without_an_authority_is_closed_to_everybody():
+    with maintenance("gallery"):
+        for host in HOSTS:
+            assert ask(host, f"{GALLERY}/.well-known/acme-challenge/x").status == 503
+
+
 def test_an_app_is_closed_for_maintenance_and_opened():
     with maintenance("shop"):
         for host in HOSTS:
@@ -140,6 +147,54 @@ def test_an_app_is_closed_for_maintenance_and_opened():
             assert ask(host, GALLERY).status == 200
     for host in HOSTS:
         assert ask(host, f"https://shop.{host}.test/").body == "shop 1"
+
+
+SLOW = """
+import socket, sys
+held = []
+for _ in range(8000):
+    held.append(socket.create_connection(("127.0.0.1", 80)))
+    held[-1].sendall(b"GET / HTTP/1.1\\r\\nHost: echo.test\\r\\nX-Slow: ")
+print("held", flush=True)
+sys.stdin.readline()
+closed = 0
+for one in held:
+    one.settimeout(60)
+    try:
+        closed += one.recv(1) == b""
+    except ConnectionResetError:
+        closed += 1
+print(closed)
+"""
+
+
+def test_a_crowd_of_slow_clients_keeps_nobody_from_an_answer_and_is_sent_away():
+    host = HOSTS[0]
+    argv = ["docker", "exec", "-i", host, "python3", "-c", SLOW]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as crowd:
+        assert crowd.stdout.readline() == "held\n"
+        assert [ask(host, url).status for url in (f"https://shop.{host}.test/", GALLERY) * 5] == [200] * 10
+        assert crowd.communicate("\n")[0] == "8000\n"
+
+
+def test_an_upload_that_the_disk_has_no_room_for_is_told_so():
+    host = HOSTS[0]
+    folder = "/var/lib/nginx/body"
+    mount = f"mount -t tmpfs -o size=64k,mode=700,uid=$(id -u www-data) none {folder}"
+    with undone(host, f"head -c 900000 /dev/urandom >/tmp/upload; {mount}", f"umount {folder}"):
+        for version in ("--http1.1", "--http2"):
+            answer = ask(host, f"https://shop.{host}.test/count", version, "--data-binary", "@/tmp/upload")
+            assert (answer.status, answer.body.strip()) == (507, page(host, "507"))
+    assert ask(host, f"https://shop.{host}.test/count", "--data-binary", "@/tmp/upload").body == "900000"
+    assert ask(host, f"{GALLERY}/status/500").status == 500, "the app's own"
+
+
+def test_a_trace_is_in_the_log():
+    host, parent = HOSTS[0], "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    for stated, logged in ((parent, parent), ("nonsense", "")):
+        number = ask(host, GALLERY, "--header", f"traceparent: {stated}").headers["x-request-id"]
+        line = json.loads(on(host, f"grep {number} /var/log/nginx/access.log"))
+        assert line["traceparent"] == logged
 
 
 @each_host

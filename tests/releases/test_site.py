@@ -21,6 +21,26 @@ def test_an_unchanged_site_changes_nothing(shop):
     assert sum(seen.closed_idle for seen in counted) == 0
 
 
+def test_deploy_and_rollback_see_to_it_that_nginx_runs(shop):
+    (host,) = HOSTS
+    asked = "curl -s -H 'Host: shop.test' localhost"
+    on(host, "systemctl stop nginx")
+    assert 0 not in shop.deploy().changed
+    assert on(host, asked) == "shop 1"
+    assert set(shop.deploy().changed) == {0}
+    on(host, "systemctl stop nginx")
+    shop.rollback()
+    assert on(host, asked).startswith("shop ")
+    shop.deploy()
+    on(host, "systemctl stop nginx; echo spoilt >/etc/nginx/conf.d/spoilt.conf")
+    try:
+        shop.refused("nginx", "spoilt.conf")
+    finally:
+        on(host, "rm /etc/nginx/conf.d/spoilt.conf")
+    shop.deploy()
+    assert on(host, asked) == "shop 1"
+
+
 def test_a_changed_setting_of_the_emperors_loses_nothing(shop, tmp_path):
     ours = tmp_path / "my_emperor.ini.j2"
     ours.write_text(EMPEROR.read_text().replace("emperor-curse-tolerance = 60", "emperor-curse-tolerance = 90"))

@@ -48,11 +48,16 @@ IMAGES = {
 
 
 def site(
-    host: dict[str, Any], template: str = "nginx.conf.j2", tls: dict[str, Any] | None = None, **changes: Any
+    host: dict[str, Any],
+    template: str = "nginx.conf.j2",
+    tls: dict[str, Any] | None = None,
+    http3: bool = False,
+    **changes: Any,
 ) -> str:
     """The site of one app, from the role's template or another."""
     app = {**APP, "nginx_extra": "", "tls": {**TLS, **(tls or {})}, **changes}
-    return render("flask_app", template, app=app, host=host, socket=f"/var/www/{app['name']}/{app['name']}_uwsgi.sock")
+    socket = f"/var/www/{app['name']}/{app['name']}_uwsgi.sock"
+    return render("flask_app", template, app=app, host=host, socket=socket, nginx_http3=http3)
 
 
 def configuration(
@@ -83,8 +88,9 @@ def configuration(
     if tls:
         names = ["bank.test", "*.bank.test"]
         wanted = {"mode": "acme", "hsts": 300}
+        http3 = role.get("nginx_http3", False)
         files["/etc/nginx/conf.d/bank.conf"] = site(
-            host, tls=wanted, name="bank", server_names=names, canonical_host="bank.test"
+            host, tls=wanted, http3=http3, name="bank", server_names=names, canonical_host="bank.test"
         )
         chain = leaf(names)
         for name in ("bank", "default"):

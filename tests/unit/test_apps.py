@@ -326,9 +326,7 @@ def test_a_kernel_that_lets_too_few_wait_is_refused_where_it_cannot_be_set():
 
 def test_a_host_whose_services_may_open_too_few_files_is_refused():
     (sentence,) = hosts.refusals({**HOST, "open_files": 1024}, [])
-    assert (
-        "services of this host may open 1024 files, but nginx's workers are given 16384; raise fs.nr_open" in sentence
-    )
+    assert "services of this host may open 1024 files, but a worker of nginx needs 16384; raise fs.nr_open" in sentence
 
 
 def test_an_unsupported_system_is_refused():

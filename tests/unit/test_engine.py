@@ -16,6 +16,7 @@ from ansible_collections.emperor.flask.plugins.module_utils import (
     account,
     engine,
     jobs,
+    nginx,
     reloader,
     site,
     static,
@@ -133,6 +134,7 @@ def without_root(monkeypatch, tmp_path):
     monkeypatch.setattr(systemd, "main_pid", lambda unit: 0)
     monkeypatch.setattr(systemd, "schedule", lambda unit, seconds, argv: None)
     monkeypatch.setattr(site, "test", lambda layout, text, default: None)
+    monkeypatch.setattr(nginx, "master", lambda: 1)
     monkeypatch.setattr(reloader, "STATE", str(tmp_path / "state"))
     monkeypatch.setattr(reloader, "OWED", str(tmp_path / "state/owed"))
     monkeypatch.setattr(systemd, "reload", lambda unit: None)

@@ -13,9 +13,9 @@ from nginx_config import configuration
 SETTINGS = Path(__file__).parents[1] / "gixy.cfg"
 
 HOSTS = {
-    "1.18": {"distribution": "Ubuntu", "version": "22.04", "ipv6": True},
-    "1.22": {"distribution": "Debian", "version": "12", "ipv6": True},
-    "1.30": {"distribution": "Debian", "version": "testing", "ipv6": False},
+    "1.18": {"distribution": "Ubuntu", "version": "22.04", "ipv6": True, "open_files": 20000},
+    "1.22": {"distribution": "Debian", "version": "12", "ipv6": True, "open_files": 20000},
+    "1.30": {"distribution": "Debian", "version": "testing", "ipv6": False, "open_files": 20000},
 }
 
 

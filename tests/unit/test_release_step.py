@@ -25,6 +25,7 @@ def step(monkeypatch, tmp_path):
     monkeypatch.setattr(release, "Layout", lambda name: Layout(name, str(tmp_path)))
     monkeypatch.setattr(reloader, "OWED", str(tmp_path / "owed"))
     monkeypatch.setattr(nginx, "dismiss", lambda: None)
+    monkeypatch.setattr(nginx, "master", lambda: 1)
 
     def step(name, owner=ALICE):
         done, ended = [], {}

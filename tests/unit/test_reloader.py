@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.emperor.flask.plugins.module_utils import host_lock, reloader, systemd
+from ansible_collections.emperor.flask.plugins.module_utils import host_lock, nginx, reloader, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 
 COLLECTIONS = str(Path(__file__).parents[2] / ".ansible/collections")
@@ -23,6 +23,7 @@ from ansible_collections.emperor.flask.plugins.module_utils import host_lock, re
 
 folder = Path({folder!r})
 host_lock.PATH = str(folder / "lock")
+reloader.nginx.master = lambda: 1
 reloader.STATE, reloader.OWED = str(folder), str(folder / "owed")
 
 def wait():
@@ -142,6 +143,7 @@ def reloader_owes(folder):
 def test_a_reload_that_fails_stays_owed(tmp_path, monkeypatch):
     monkeypatch.setattr(reloader, "STATE", str(tmp_path))
     monkeypatch.setattr(reloader, "OWED", str(tmp_path / "owed"))
+    monkeypatch.setattr(nginx, "master", lambda: 1)
 
     def fail(_unit):
         raise Refusal("nginx does not reload")
@@ -151,7 +153,18 @@ def test_a_reload_that_fails_stays_owed(tmp_path, monkeypatch):
         pass
     with pytest.raises(Refusal, match="nginx does not reload"):
         reloader.load()
-    assert reloader.is_owed()
+    assert reloader.is_due()
+
+
+def test_an_nginx_that_does_not_run_is_started_though_no_reload_is_owed(tmp_path, monkeypatch):
+    runs, asked = [None], []
+    monkeypatch.setattr(reloader, "OWED", str(tmp_path / "owed"))
+    monkeypatch.setattr(nginx, "master", lambda: runs[-1])
+    monkeypatch.setattr(systemd, "reload", lambda unit: asked.append(unit) or runs.append(7))
+    assert reloader.is_due()
+    reloader.load()
+    reloader.load()
+    assert asked == ["nginx.service"] and not reloader.is_due()
 
 
 def test_a_host_that_is_being_changed_for_too_long_names_the_process(tmp_path, monkeypatch, two):

@@ -7,6 +7,7 @@ import json
 import re
 
 import pytest
+from ansible_collections.emperor.flask.plugins.module_utils.site import remedy
 from ansible_collections.emperor.flask.plugins.plugin_utils import hosts
 from nginx_config import (
     EVERYTHING,
@@ -38,6 +39,7 @@ HOSTS = {
         "codename": codename,
         "ipv6": ipv6,
         "nginx_group": "www-data",
+        "open_files": 20000,
     }
     for ((distribution, version), codename), ipv6 in itertools.product(SYSTEMS.items(), (True, False))
 }
@@ -47,11 +49,11 @@ PROXIES = ["192.0.2.10", "10.0.0.0/8", "2001:db8::/32"]
 
 # The directives in use, and the first version of those that are younger than anything still shipped (nginx's documentation).
 OLD = """
-access_log add_header allow auth_basic auth_request charset client_body_timeout client_max_body_size default_type error_log error_page
+access_log add_header allow auth_basic auth_request charset client_body_timeout client_header_timeout client_max_body_size default_type error_log error_page
 events expires geo gzip gzip_static gzip_types gzip_vary http if include internal keepalive_timeout limit_conn
 limit_conn_log_level limit_conn_status limit_conn_zone limit_req limit_req_log_level limit_req_status limit_req_zone
 listen location log_format map open_file_cache open_file_cache_valid pid real_ip_header real_ip_recursive reset_timedout_connection return root
-sendfile server server_name server_names_hash_bucket_size server_names_hash_max_size server_tokens set
+send_timeout sendfile server server_name server_names_hash_bucket_size server_names_hash_max_size server_tokens set
 set_real_ip_from ssl_certificate ssl_certificate_key ssl_ciphers ssl_ecdh_curve ssl_prefer_server_ciphers
 ssl_protocols ssl_session_cache ssl_session_tickets ssl_session_timeout tcp_nopush try_files types_hash_max_size user
 uwsgi_connect_timeout uwsgi_hide_header uwsgi_next_upstream uwsgi_param uwsgi_pass uwsgi_read_timeout
@@ -80,8 +82,8 @@ def test_idle_connections_outlive_a_reload_where_nginx_can_do_that():
     assert "keepalive_min_timeout" not in render("nginx", "nginx.conf.j2", **unknown)
 
 
-def _nginx_conf(version):
-    return configuration(HOST, version=version)["/etc/nginx/nginx.conf"]
+def _nginx_conf(version, **facts):
+    return configuration({**HOST, **facts}, version=version)["/etc/nginx/nginx.conf"]
 
 
 @every_host
@@ -108,6 +110,26 @@ def test_nginx_of_a_distribution_accepts_it(version):
         assert result.returncode == 0, result.stderr
         assert f"nginx/{version}." in result.stderr
         assert "[warn]" not in result.stderr
+
+
+@pytest.mark.parametrize("version", [version for version in IMAGES if number(version) >= (1, 26)])
+def test_an_nginx_with_http3_accepts_it_and_another_one_is_refused_with_the_remedy(version):
+    image = image_with_nginx(version)
+    if image is None:
+        pytest.skip(f"no Docker engine, or no image emperor-test/{IMAGES[version]}, for nginx {version}")
+    files = configuration(HOST, version=version, tls=True, nginx_http3=True)
+    result = run_in_image(image, files)
+    assert result.returncode == 0 or "was built without HTTP/3" in remedy(result.stderr), result.stderr
+    assert "[warn]" not in result.stderr
+
+
+def test_http3_is_announced_by_sites_over_tls_alone_and_its_socket_is_opened_once():
+    plain, tls = site(HOST, http3=True), site(HOST, http3=True, tls={"mode": "acme"})
+    assert "quic" not in plain and "Alt-Svc" not in plain
+    assert tls.count("listen 443 quic;") == tls.count("listen [::]:443 quic;") == tls.count("h3=") == 1
+    assert "quic" not in site(HOST, tls={"mode": "acme"})
+    default = configuration(HOST, tls=True, nginx_http3=True)["/etc/nginx/conf.d/00_default.conf"]
+    assert default.count("quic reuseport;") == 2
 
 
 @with_and_without_greeting
@@ -138,9 +160,10 @@ def test_queues_and_descriptors_fit_together():
     assert f"listen = {hosts.QUEUE}\n" in (ROLES / "flask_app/templates/uwsgi.ini.j2").read_text()
     assert int(re.search(r"somaxconn = (\d+)", render("nginx", "sysctl.conf.j2"))[1]) >= hosts.QUEUE
     named = ("worker_rlimit_nofile", "worker_connections")
-    most, connections = (int(re.search(rf"{name} (\d+);", _nginx_conf("1.18"))[1]) for name in named)
-    assert hosts.QUEUE <= connections <= most / 2
-    assert most == hosts.OPEN_FILES
+    for given, most in ((hosts.OPEN_FILES, hosts.OPEN_FILES), (2**20, 32768)):
+        conf = _nginx_conf("1.18", open_files=given)
+        assert [int(re.search(rf"{name} (\d+);", conf)[1]) for name in named] == [most, most // 2]
+    assert hosts.QUEUE <= hosts.OPEN_FILES // 2
 
 
 def test_the_site_of_an_app():
@@ -199,7 +222,7 @@ def test_a_template_of_the_users_can_replace_or_extend_each_part(tmp_path):
 
 
 def test_pages_stand_alone_and_say_what_happened():
-    pages = {name: render("nginx", f"{name}.html.j2") for name in ("502", "503", "504", "maintenance")}
+    pages = {name: render("nginx", f"{name}.html.j2") for name in ("502", "503", "504", "507", "maintenance")}
     for text in pages.values():
         (title,) = re.findall(r"<title>(.+)</title>", text)
         assert f"<h1>{title}</h1>" in text
@@ -208,13 +231,19 @@ def test_pages_stand_alone_and_say_what_happened():
     assert "maintenance" in pages["maintenance"]
 
 
+def test_a_closed_app_lets_an_authority_in_where_it_has_one_alone():
+    gate = 'if ($uri ~ "^/{}/") {{\n        set $emperor_gate "";'
+    assert gate.format("emperor_pages") in site(HOST, tls={"mode": "self_signed"})
+    assert gate.format(r"(emperor_pages|\.well-known/acme-challenge)") in site(HOST, tls={"mode": "acme"})
+
+
 def test_each_page_that_a_site_names_is_installed():
     tasks = (ROLES / "nginx/tasks/main.yml").read_text()
     named = {
         *re.findall(r"/emperor_pages/(\w+)\.html", site(HOST)),
         *re.findall(r"set \$emperor_503 (\w+);", site(HOST)),
     }
-    assert named == {"502", "503", "504", "maintenance"}
+    assert named == {"502", "503", "504", "507", "maintenance"}
     for name in named:
         assert f"template: {name}.html.j2, path: /usr/local/share/emperor-flask/emperor_pages/{name}.html" in tasks
 
@@ -238,7 +267,7 @@ def test_every_line_of_the_log_is_json_with_app_and_release():
         "time_taken",
         "upstream_time",
     }
-    assert {"time", "request_id", "app", "release", "client", "method", "host", "uri"} < entry.keys()
+    assert {"time", "request_id", "traceparent", "app", "release", "client", "method", "host", "uri"} < entry.keys()
 
 
 def test_static_files_are_looked_for_in_the_next_the_live_and_the_previous_release():
@@ -399,10 +428,10 @@ server {
     charset utf-8;
     client_max_body_size 1g;
 
-    # While this file is there, nobody but a certificate authority gets to the app.
+    # While this file is there, nobody gets to the app.
     set $emperor_gate /var/www/shop/maintenance;
     set $emperor_503 503;
-    if ($uri ~ "^/(emperor_pages|\\.well-known/acme-challenge)/") {
+    if ($uri ~ "^/emperor_pages/") {
         set $emperor_gate "";
     }
     if (-f $emperor_gate) {
@@ -419,6 +448,8 @@ server {
     uwsgi_hide_header X-Emperor-Release;
 
     # What nginx says where the app says nothing; what the app itself says passes, whatever its status.
+    # Its own 500 is a body that its disk has no room for.
+    error_page 500 =507 /emperor_pages/507.html;
     error_page 502 /emperor_pages/502.html;
     error_page 503 /emperor_pages/$emperor_503.html;
     error_page 504 /emperor_pages/504.html;
