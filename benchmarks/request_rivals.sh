@@ -5,7 +5,7 @@ set -eu
 cd /srv/rivals
 export DEBIAN_FRONTEND=noninteractive
 
-# At the pace of the application's own: a listening UNIX socket, as many processes as there are cores, 16 threads in each.
+# As ours: a UNIX socket, a process for each core and 16 threads in each.
 serve() {
     name=$1
     shift
@@ -14,6 +14,7 @@ serve() {
 [Service]
 User=$name
 RuntimeDirectory=rival-$name
+Environment=HOME=/run/rival-$name
 WorkingDirectory=/srv/rivals/app
 ExecStart=/srv/rivals/venv/bin/$name $*
 UNIT
@@ -48,7 +49,7 @@ apt-get install --yes --no-install-recommends python3-venv wrk
 venv/bin/pip install --requirement app/requirements.txt --requirement request_rivals.txt
 
 serve granian --interface wsgi --http 1 --no-ws --workers "$(nproc)" --blocking-threads 16 \
-    --uds /run/rival-granian/http.sock --uds-permissions 666 request_app:app
+    --uds /run/rival-granian/http.sock --uds-permissions 0o666 request_app:app
 # Longer than nginx keeps a connection, so that none is closed that is just about to be used.
 serve gunicorn --worker-class gthread --workers "$(nproc)" --threads 16 --keep-alive 75 \
     --bind unix:/run/rival-gunicorn/http.sock request_app:app
