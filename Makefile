@@ -3,6 +3,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # No advice to move molecule/, and no frame of 80 columns around its output.
 export MOLECULE_GLOB := molecule/*/molecule.yml
 export MOLECULE_COMMAND_BORDERS := false
+# What draws README's plots, in an environment of its own.
+plot = @python3 -m venv .ansible/plot && .ansible/plot/bin/pip install --quiet --requirement benchmarks/requirements.txt && \
+	.ansible/plot/bin/python benchmarks/plot.py
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -55,11 +58,14 @@ benchmark-releases: setup ## Measure releases beside other ways to release, and 
 	@scripts/docker.sh
 	python benchmarks/releases.py
 	python benchmarks/round_trips.py
-	python3 -m venv .ansible/plot
-	.ansible/plot/bin/pip install --quiet --requirement benchmarks/requirements.txt
-	.ansible/plot/bin/python benchmarks/plot.py
+	$(plot)
+
+benchmark-requests: setup ## Measure requests beside granian and gunicorn; README's tables and its plot anew (FAST=1: one short turn, kept in .ansible/benchmarks)
+	@scripts/docker.sh
+	python benchmarks/request_path.py $(if $(FAST),--fast)
+	$(plot) $(if $(FAST),--results .ansible/benchmarks)
 
 clean: demo-clean ## Take away the demo's host, .venv and everything else that was generated
 	rm -rf .venv .ansible .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo demo-clean lint unit molecule molecule-ubuntu readme test soak benchmark benchmark-releases clean
+.PHONY: help setup demo demo-clean lint unit molecule molecule-ubuntu readme test soak benchmark benchmark-releases benchmark-requests clean
