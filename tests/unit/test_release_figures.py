@@ -10,13 +10,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = ROOT / "benchmarks/results"
-# No figures of requests are committed yet.
-REQUESTS = pytest.param(
-    "request_path", marks=pytest.mark.skipif(not (RESULTS / "request_path.csv").exists(), reason="not measured yet")
-)
 
 
-@pytest.fixture(params=["releases", "round_trips", REQUESTS])
+@pytest.fixture(params=["releases", "round_trips", "request_path"])
 def script(request, monkeypatch):
     """A script of benchmarks, which imports its neighbours."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
@@ -42,7 +38,7 @@ def test_readme_has_the_table_of_the_results(script):
     assert script.table() in README, f"put in what this prints:\n{script.table()}"
 
 
-@pytest.mark.parametrize("name", ["releases", REQUESTS])
+@pytest.mark.parametrize("name", ["releases", "request_path"])
 def test_the_plot_was_drawn_from_the_results(name):
     assert f"](benchmarks/results/{name}.png)" in README
     digest = hashlib.sha256((RESULTS / f"{name}.csv").read_bytes()).hexdigest()

@@ -130,7 +130,6 @@ def test_the_tables_have_all_workloads_and_servers(requests, results):
     assert sum(line.startswith("| ") and " MiB " not in line for line in lines) == 12 + 2
 
 
-@pytest.mark.skipif(not (RESULTS / "request_path.csv").exists(), reason="not measured yet")
 def test_the_committed_ratios_are_those_of_the_results(requests):
     assert requests.rows.read(requests.RATIOS) == requests.ratios(requests.rows.read(requests.RESULTS))
 
