@@ -155,6 +155,18 @@ def test_a_file_is_left_to_uwsgi_and_is_never_over_the_limit(program, tmp_path):
     assert opened.closed and served.under_way == {}
 
 
+def test_a_part_of_a_file_is_sent_by_the_app(program, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * CHUNK + b"content")
+
+    def app(environ, start):
+        file = environ["wsgi.file_wrapper"](path.open("rb"))
+        file.seek(CHUNK - 1)
+        return [part[:3] for part in file]
+
+    assert ask(program, app, request())[0] == [b"xco"]
+
+
 def test_an_app_is_found_by_its_name_or_made_by_its_factory(program):
     assert program.load("json:dumps")({}) == "{}"
     assert program.load("collections:OrderedDict()") == {}
