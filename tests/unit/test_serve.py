@@ -161,8 +161,9 @@ def test_a_part_of_a_file_is_sent_by_the_app(program, tmp_path):
 
     def app(environ, start):
         file = environ["wsgi.file_wrapper"](path.open("rb"))
-        file.seek(CHUNK - 1)
-        return [part[:3] for part in file]
+        parts = iter(file)
+        parts.seek(CHUNK - 1)
+        return [part[:3] for part in parts]
 
     assert ask(program, app, request())[0] == [b"xco"]
 
