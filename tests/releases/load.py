@@ -54,7 +54,7 @@ class Client:
         try:
             try:
                 problem = self._once()
-            except (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected):
+            except (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError, http.client.RemoteDisconnected):
                 if not self.used:
                     raise
                 with lock:
