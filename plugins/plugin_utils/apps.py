@@ -32,6 +32,7 @@ MODULE = re.compile(r"[A-Za-z_]\w*(\.\w+)*(:[A-Za-z_]\w*(\(\))?)?")
 SERVER_NAME = re.compile(r"[^\s;{}'\"]+")
 SIZE = re.compile(r"\d+[kKmMgG]?")
 STATUS = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?")
+MOST_STREAMS = 10_000  # threads of a process: each takes a few KiB of memory, and some of its address space
 OPTION = re.compile(r"[a-z0-9][a-z0-9_-]*")
 # Options of uWSGI that break a vassal of today's Pythons, or that something else is for.
 REFUSED_OPTIONS = {
@@ -164,6 +165,8 @@ def _check_numbers(app: App) -> Iterator[str]:
     for key in ("processes", "threads", "harakiri", "keep_releases"):
         if isinstance(app[key], bool) or (app[key] is not None and app[key] < 1):
             yield f"{key} is {app[key]}; it must be a number, at least 1"
+    if isinstance(app["streams"], bool) or not 0 <= app["streams"] <= MOST_STREAMS:
+        yield f"streams is {app['streams']}; it must be a number from 0 to {MOST_STREAMS}, the threads of a process that are for streams"
     if not SIZE.fullmatch(app["client_max_body_size"]):
         yield f"client_max_body_size '{app['client_max_body_size']}' is no size; write a number with k, m or g, such as 75m"
 

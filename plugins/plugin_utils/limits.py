@@ -39,7 +39,7 @@ def _tasks(app: App, host: Host) -> int:
 
 def _tasks_of_a_release(app: App, host: Host) -> int:
     """A thread of uWSGI's own beside those that take requests, in each process, and the master."""
-    return (app["processes"] or host["cpus"]) * (app["threads"] + 1) + 1
+    return (app["processes"] or host["cpus"]) * (app["threads"] + app["streams"] + 1) + 1
 
 
 def mistakes(app: App) -> Iterator[str]:
@@ -58,9 +58,9 @@ def mistakes(app: App) -> Iterator[str]:
     for key, least in LEAST.items():
         if SIZE.fullmatch(limits[key]) and size(limits[key]) < least:
             yield f"limits.{key} is {limits[key]}; it must be at least {least // 2**20}M"
-    fewest = FEWEST_FILES + app["threads"]
+    fewest = FEWEST_FILES + app["threads"] + 2 * app["streams"]  # a websocket has two descriptors
     if not fewest <= limits["files"] <= MOST_FILES:
-        yield f"limits.files is {limits['files']}; for {app['threads']} threads it must be from {fewest} to {MOST_FILES}"
+        yield f"limits.files is {limits['files']}; for {_threads(app)} it must be from {fewest} to {MOST_FILES}"
     body = BODY.fullmatch(app["client_max_body_size"])
     if body and int(body.group(1)) * UNITS[body.group(2).upper()] > size(limits["log"]):
         yield (
@@ -80,8 +80,13 @@ def refusals(app: App, host: Host) -> Iterator[str]:
     if _tasks(app, host) < needed:
         yield (
             f"limits.tasks is {limits['tasks']}, but two releases beside each other, with {app['processes'] or host['cpus']} processes of "
-            f"{app['threads']} threads, need {needed}; raise it, or lower processes or threads"
+            f"{_threads(app)}, need {needed}; raise it, or lower processes or threads"
         )
+
+
+def _threads(app: App) -> str:
+    """The threads of a process, as messages name them."""
+    return f"{app['threads']} threads" + (f" and {app['streams']} streams" if app["streams"] else "")
 
 
 def _percent(text: str) -> int:

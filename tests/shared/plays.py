@@ -59,10 +59,11 @@ def until(condition):
 class App:
     """An app that is made of a fixture, and its entry in flask_apps."""
 
-    def __init__(self, name, folder, hosts, **entry):
+    def __init__(self, name, folder, hosts, fixture=None, **entry):
+        """``fixture`` is the folder that it is made of, tests/fixtures/<name> otherwise."""
         self.folder, self.hosts = folder, hosts
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(FIXTURES / name, folder)
+        shutil.copytree(fixture or FIXTURES / name, folder)
         self.entry = {
             "name": name,
             "module": f"{name}:app",

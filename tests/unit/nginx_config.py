@@ -18,6 +18,7 @@ APP = {
     "name": "shop",
     "server_names": ["shop.test", "www.shop.test"],
     "harakiri": 60,
+    "streams": 0,
     "client_max_body_size": "75m",
     "canonical_host": "",
     "static": {},

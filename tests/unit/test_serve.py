@@ -2,7 +2,9 @@
 
 import io
 import os
+import socket
 import sys
+import threading
 import time
 from types import ModuleType
 
@@ -17,7 +19,12 @@ class Worker(ModuleType):
 
     def __init__(self, module="json:dumps", respawns=0, number=1):
         super().__init__("uwsgi")
-        self.opt = {"app-module": module.encode(), "app-limit": b"5"}
+        self.opt = {
+            "app-module": module.encode(),
+            "app-limit": b"5",
+            "app-streams": b"2",
+            "app-vassal": __file__.encode(),
+        }
         self.turn = os.memfd_create("turn")
         self.respawns, self.number = respawns, number
 
@@ -45,6 +52,11 @@ def program(monkeypatch):
     return made
 
 
+def application(program, app, turn=None):
+    """The app as uWSGI calls it, in a worker that may have two streams open."""
+    return program.Application(app, 5, turn, program.Streams(2, __file__))
+
+
 def request(body=b"", wrapper=lambda file, size: file):
     """What uWSGI calls an app with."""
     return {
@@ -58,8 +70,8 @@ def request(body=b"", wrapper=lambda file, size: file):
 
 def ask(program, app, environ):
     """Call an app as uWSGI does; return its parts, and what was under way before the answer was closed and after."""
-    served = program.Application(app, 5, None)
-    answer = served(environ, None)
+    served = application(program, app)
+    answer = served(environ, lambda *stated: None)
     parts = list(answer)
     before = dict(served.under_way)
     answer.close()
@@ -101,7 +113,7 @@ def test_a_body_is_read_to_its_end_before_the_answer_begins(program, read, parts
         environ["wsgi.input"].read(read)
         return parts
 
-    served = program.Application(app, 5, None)
+    served = application(program, app, None)
     first = next(iter(served(environ, None)), None)
     assert first == (parts[0] if parts else None)
     assert environ["wsgi.input"].read() == b""
@@ -117,7 +129,7 @@ def test_an_app_that_reads_while_it_makes_its_first_part_gets_the_body(program):
 
 def test_a_body_is_read_to_its_end_where_the_app_raises_too(program):
     environ = request(b"body")
-    served = program.Application(lambda environ, start: 1 / 0, 5, None)
+    served = application(program, lambda environ, start: 1 / 0, None)
     with pytest.raises(ZeroDivisionError):
         served(environ, None)
     assert environ["wsgi.input"].read() == b""
@@ -143,9 +155,9 @@ def test_a_file_is_left_to_uwsgi_and_is_never_over_the_limit(program, tmp_path):
         return file
 
     opened = path.open("rb")
-    served = program.Application(lambda environ, start: environ["wsgi.file_wrapper"](opened, 4096), 5, None)
+    served = application(program, lambda environ, start: environ["wsgi.file_wrapper"](opened, 4096), None)
     environ = request(b"body", wrapper)
-    answer = served(environ, None)
+    answer = served(environ, lambda *stated: None)
     assert answer is sent[0], "uWSGI compares it with what it was given"
     assert answer.fileno() == opened.fileno() and answer.read() == b"content"
     ((began, *_),) = served.under_way.values()
@@ -195,7 +207,7 @@ def test_a_worker_that_replaces_another_one_goes_on_trying(capfd):
 
 
 def test_one_worker_at_a_time_has_the_turn(program):
-    first = program.Application(None, 5, os.memfd_create("turn"))
+    first = application(program, None, os.memfd_create("turn"))
     ready, go = os.pipe()
     pid = os.fork()
     if not pid:
@@ -212,3 +224,96 @@ def test_one_worker_at_a_time_has_the_turn(program):
 def test_what_a_client_sends_cannot_write_to_a_terminal(program):
     environ = {"REQUEST_METHOD": "GET", "REQUEST_URI": "/\x1b[2J\n\xff", "HTTP_X_REQUEST_ID": "0a1b"}
     assert program.named(environ) == r"request GET /\x1b[2J\n\xff (0a1b)"
+
+
+def streaming(environ, start):
+    """An app that answers with events, until it is closed."""
+    start("200 OK", [("Content-Type", "text/event-stream; charset=utf-8"), ("X-Accel-Buffering", "yes")])
+    return iter([b"data: 1\n\n", b"data: ", b"2\n\n", b"data: 3\n\n"])
+
+
+def test_an_event_stream_has_no_deadline_and_a_slot_until_it_is_closed(program):
+    served, said = application(program, streaming), []
+    answers = [served(request(), lambda *stated: said.append(stated)) for _ in range(3)]
+    assert [status for status, _ in said] == ["200 OK"] * 2 + ["503 Service Unavailable"]
+    assert dict(said[0][1])["X-Accel-Buffering"] == "yes", "the app's own word counts"
+    assert dict(said[0][1])["Cache-Control"] == "no-cache"
+    assert list(answers[2]) == [b"too many streams\n"]
+    assert [began for began, *_ in served.under_way.values()][:2] == [float("inf")] * 2
+    answers[0].close()
+    assert list(served(request(), lambda *stated: said.append(stated)))[0] == b"data: 1\n\n"
+
+
+def test_a_stream_that_is_to_end_ends_between_two_events_and_says_when_to_come_back(program):
+    served = application(program, streaming)
+    answer = served(request(), lambda *stated: None)
+    parts = iter(answer)
+    assert next(parts) == b"data: 1\n\n"
+    served.streams.vassal = "/nowhere"
+    assert next(parts) == b"data: "
+    served.streams.look(None)
+    assert next(parts) == b"2\n\n"
+    retry = next(parts)
+    assert 500 <= int(retry.removeprefix(b"retry: ").removesuffix(b"\n\n")) <= 3000
+    assert list(parts) == []
+
+
+def test_an_app_without_streams_is_told_so_once_and_serves_on(program, capfd):
+    served = program.Application(streaming, 5, None, program.Streams(0, __file__))
+    for _ in range(2):
+        assert len(list(served(request(), lambda *stated: None))) == 4
+    assert capfd.readouterr().err.count("say streams: N in the inventory") == 1
+
+
+class Connection:
+    """A connection to nginx, and uWSGI's number of it."""
+
+    def __init__(self, program, monkeypatch):
+        self.nginx, self.uwsgi = socket.socketpair()
+        self.uwsgi.setblocking(False)
+        monkeypatch.setattr(program.uwsgi, "connection_fd", self.uwsgi.fileno, raising=False)
+
+
+def test_a_websocket_gets_the_connection_and_is_told_of_a_restart(program, monkeypatch):
+    connection, said = Connection(program, monkeypatch), []
+
+    def app(environ, start):
+        channel = environ["gunicorn.socket"]
+        channel.send(b"hello")
+        served.streams.vassal = "/nowhere"
+        served.streams.look(None)
+        assert channel.recv(100) == b"bye"
+        raise StopIteration
+
+    threading.Timer(0.1, connection.nginx.sendall, [b"bye"]).start()
+    served = application(program, app)
+    environ = {**request(), "HTTP_UPGRADE": "WebSocket"}
+    assert list(served(environ, lambda *stated: said.append(stated))) == []
+    assert connection.nginx.recv(100) == b"hello\x88\x02\x03\xf4"
+    assert connection.nginx.recv(100) == b"", "closed, though uWSGI still has it"
+    assert said == [("101 Switching Protocols", [])]
+    assert served.under_way == served.streams.open == {}
+
+
+def test_an_upgrade_that_an_app_answers_as_any_request_is_left_alone(program, monkeypatch):
+    connection, said = Connection(program, monkeypatch), []
+
+    def app(environ, start):
+        start("400 Bad Request", [])
+        return [b"no ", b"websocket"]
+
+    environ = {**request(), "HTTP_UPGRADE": "websocket"}
+    assert list(application(program, app)(environ, lambda *stated: said.append(stated))) == [b"no websocket"]
+    assert said == [("400 Bad Request", [])]
+    assert not os.get_blocking(connection.uwsgi.fileno())
+    connection.uwsgi.sendall(b"still open")
+    assert connection.nginx.recv(100) == b"still open"
+
+
+def test_a_websocket_beyond_the_slots_is_refused(program, monkeypatch):
+    Connection(program, monkeypatch)
+    said = []
+    served = program.Application(None, 5, None, program.Streams(0, __file__))
+    environ = {**request(), "HTTP_UPGRADE": "websocket"}
+    assert list(served(environ, lambda *stated: said.append(stated))) == [b"too many streams\n"]
+    assert said[0][0] == "503 Service Unavailable"

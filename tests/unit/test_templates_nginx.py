@@ -464,7 +464,7 @@ server {
     # The vassal answers 403 to requests for another app.
     uwsgi_param EMPEROR_APP shop;
     uwsgi_connect_timeout 5s;
-    # uWSGI gives a request up first, so the log says which one.
+    # The app gives a request up first, so its log says which one.
     uwsgi_read_timeout 25s;
     uwsgi_send_timeout 25s;
     # No request is sent twice.

@@ -14,6 +14,7 @@ APP = {
     "module": "shop:create_app()",
     "processes": None,
     "threads": 16,
+    "streams": 0,
     "preload": False,
     "harakiri": 60,
     "vassal_extra": {},
@@ -39,7 +40,12 @@ def test_a_vassal_names_its_release_outright():
     options = vassal()
     assert options["chdir"] == ["/var/www/shop/code/c0de"]
     assert options["binary-path"] == ["/var/www/shop/venvs/5e5e/bin/python"]
-    assert options["set-placeholder"] == ["app-module=shop:create_app()", "app-limit=60"]
+    assert options["set-placeholder"] == [
+        "app-module=shop:create_app()",
+        "app-limit=60",
+        "app-streams=0",
+        "app-vassal=%p",
+    ]
     assert options["socket"] == ["/var/www/shop/run/%n.sock"]
     assert not any("current" in value for values in options.values() for value in values)
 
@@ -72,9 +78,15 @@ def test_an_answer_may_wait_for_its_client_as_long_as_its_request_may_take():
 
 def test_uwsgis_own_deadline_is_the_net_below_that_of_each_request():
     options = vassal(harakiri=90)
-    assert options["set-placeholder"][-1] == "app-limit=90"
+    assert "app-limit=90" in options["set-placeholder"]
     (mercy,) = re.findall(r"^MERCY = (\d+)", render("uwsgi_emperor", "serve.py.j2"), re.MULTILINE)
     assert int(options["harakiri"][0]) > 90 + int(mercy)
+
+
+def test_streams_have_threads_of_their_own_and_no_deadline_of_uwsgis():
+    options = vassal(streams=100)
+    assert options["threads"] == ["116"] and "app-streams=100" in options["set-placeholder"]
+    assert "harakiri" not in options
 
 
 def test_nginx_learns_the_release_and_the_log_the_request():

@@ -1,0 +1,78 @@
+"""Live pages: what is posted to / reaches every browser, by an event stream (/events); a websocket (/socket) sends back what it is told."""
+
+import os
+import time
+from pathlib import Path
+
+from flask import Flask, Response, request
+from flask_sock import Sock
+
+HEARTBEAT = float(os.environ.get("HEARTBEAT", "20"))  # seconds
+MESSAGES = Path(__file__).with_name("instance") / "messages"  # instance is shared by the releases, and by all processes
+
+app = Flask(__name__)
+app.config["SOCK_SERVER_OPTIONS"] = {"ping_interval": HEARTBEAT}
+sock = Sock(app)
+MESSAGES.touch()
+
+
+@app.post("/")
+def post():
+    """Keep a message; os.write appends it whole, whoever else writes."""
+    kept = os.open(MESSAGES, os.O_WRONLY | os.O_APPEND)
+    os.write(kept, request.get_data().replace(b"\n", b" ") + b"\n")
+    os.close(kept)
+    return "kept\n"
+
+
+@app.get("/events")
+def events():
+    """An event for each message from where the browser left off, which it says when it comes back, or from now on.
+
+    Where there is none for a while, a comment is the heartbeat: a client that has gone is noticed when something is sent to it, and
+    nginx cuts what is silent for a minute.
+    """
+    position = int(request.headers.get("Last-Event-ID", MESSAGES.stat().st_size))
+
+    def stream():
+        said = time.monotonic()
+        with MESSAGES.open("rb") as messages:
+            messages.seek(position)
+            yield ":\n\n"
+            while True:
+                if line := messages.readline():
+                    yield f"id: {messages.tell()}\ndata: {line.decode().rstrip()}\n\n"
+                elif time.monotonic() - said > HEARTBEAT:
+                    yield ":\n\n"
+                else:
+                    time.sleep(0.5)
+                    continue
+                said = time.monotonic()
+
+    return Response(stream(), content_type="text/event-stream")
+
+
+@sock.route("/socket")
+def echo(ws):
+    """Each message comes back."""
+    while True:
+        ws.send(ws.receive())
+
+
+@app.get("/")
+def page():
+    """A browser comes back to an event stream by itself, and to a websocket where its page says so: each at a time of its own."""
+    return """<!doctype html>
+<title>live</title>
+<ul id="said"></ul>
+<script>
+const say = text => document.getElementById("said").append(Object.assign(document.createElement("li"), {textContent: text}));
+new EventSource("/events").onmessage = event => say(event.data);
+(function connect() {
+  const socket = new WebSocket(location.origin.replace("http", "ws") + "/socket");
+  socket.onopen = () => socket.send("hello");
+  socket.onmessage = event => say(event.data);
+  socket.onclose = () => setTimeout(connect, 500 + 2500 * Math.random());
+})();
+</script>
+"""

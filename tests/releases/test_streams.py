@@ -1,0 +1,133 @@
+"""Event streams and websockets: open for as long as they like, ended and begun again by a release, and no more than there are slots."""
+
+import json
+import subprocess
+
+import pytest
+from plays import CHECKOUT, HOSTS, App, on, until
+
+(HOST,) = HOSTS
+EVENTS, SOCKETS = 150, 50
+LOG = "/var/log/uwsgi/live/live_uwsgi.log"
+ASK = "curl -s -H 'Host: live.test'"
+
+
+@pytest.fixture
+def live(tmp_path):
+    """The example app, with a deadline that its streams outlive."""
+    app = App(
+        "live",
+        tmp_path / "live",
+        HOSTS,
+        fixture=CHECKOUT / "examples/live",
+        processes=1,
+        threads=8,
+        streams=EVENTS + SOCKETS,
+        harakiri=4,
+        shared=["instance"],
+        env={"HEARTBEAT": "2"},
+    )
+    app.deploy()
+    yield app
+    app.entry = {"name": "live", "state": "absent"}
+    app.deploy()
+
+
+def begin(events, sockets):
+    """Clients that keep streams open: their process, its id on the host, and a function that tells how many are open; returns once all are."""
+    script = (CHECKOUT / "tests/releases/streams.py").read_text()
+    argv = ["docker", "exec", HOST, "timeout", "300", "python3", "-c", script, "live.test", str(events), str(sockets)]
+    clients = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    pid = int(clients.stdout.readline())
+
+    def are_open():
+        on(HOST, f"kill -USR1 {pid}")
+        return int(clients.stdout.readline())
+
+    until(lambda: are_open() == events + sockets)
+    return clients, pid, are_open
+
+
+def tell(*messages):
+    """Post messages to the app."""
+    for message in messages:
+        assert on(HOST, f"{ASK} -d '{message}' localhost/") == "kept\n"
+
+
+def test_streams_outlive_the_deadline_and_end_and_begin_with_a_release_and_no_message_is_lost(live):
+    clients, pid, are_open = begin(EVENTS, SOCKETS)
+    tell("one", "two")
+    on(HOST, "sleep 6")
+    assert are_open() == EVENTS + SOCKETS
+    assert on(HOST, f"{ASK} -o /dev/null -w '%{{http_code}} %header{{retry-after}}' localhost/events") == "503 5"
+    (live.folder / "VERSION").write_text("two\n")
+    live.deploy()
+    tell("three")
+    until(lambda: on(HOST, "ls /var/www/live/run | grep -c sock") == "1\n")  # nothing of the old vassal is left
+    until(lambda: are_open() == EVENTS + SOCKETS)
+    tell("four")
+    on(HOST, f"sleep 3; kill -TERM {pid}")
+    seen = json.loads(clients.communicate(timeout=60)[0])
+    assert seen["wrong"] == [] and set(seen["statuses"]) <= {503}
+    assert {tuple(events) for events in seen["events"]} == {("one", "two", "three", "four")}
+    assert seen["codes"] == [1012] * SOCKETS and seen["retries"] == EVENTS
+    log = on(HOST, f"cat {LOG}")
+    assert "/socket answered with 500" not in log and "takes longer" not in log
+
+
+def test_clients_that_have_gone_free_their_slots(live):
+    clients, pid, _ = begin(EVENTS, SOCKETS)
+    on(HOST, f"kill -KILL {pid}")
+    clients.wait()
+    until(lambda: on(HOST, f"{ASK} -m 1 -o /dev/null -w '%{{http_code}}' localhost/events", check=False) == "200")
+
+
+def test_an_app_that_has_no_streams_is_told_so(live):
+    live.entry["streams"] = 0
+    live.deploy()
+    on(HOST, f"{ASK} -m 1 localhost/events", check=False)
+    until(
+        lambda: "answered with an event stream, but this app has no streams; say streams: N" in on(HOST, f"cat {LOG}")
+    )
+
+
+SOCKET_IO = """
+import socket, struct
+line = socket.create_connection(("127.0.0.1", 80), timeout=30)
+line.sendall(
+    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\\r\\nHost: talk.test\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\nSec-WebSocket-Version: 13\\r\\n\\r\\n"
+)
+heard = line.makefile("rb")
+print(heard.readline().decode().strip())
+while heard.readline() != b"\\r\\n":
+    pass
+
+def say(text):
+    line.sendall(struct.pack("!BBI", 0x81, 0x80 | len(text), 0) + text)
+
+def hear():
+    kind, length = struct.unpack("!BB", heard.read(2))
+    if length == 126:
+        (length,) = struct.unpack("!H", heard.read(2))
+    return heard.read(length).decode()
+
+print(hear()[:2])  # Engine.IO's "open"
+say(b"40")
+print(hear()[:3])  # Socket.IO's "connect"
+say(b'42["say","hello"]')
+print(hear())
+"""
+
+
+def test_socket_io_talks_over_a_websocket(tmp_path):
+    talk = App("talk", tmp_path / "talk", HOSTS, processes=1, streams=10)
+    talk.deploy()
+    said = subprocess.run(
+        ["docker", "exec", HOST, "python3", "-c", SOCKET_IO], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.splitlines() == ["HTTP/1.1 101 Switching Protocols", "0{", "40{", '42["said","hello"]']
+    polled = "curl -s -H 'Host: talk.test' 'http://localhost/socket.io/?EIO=4&transport=polling'"
+    assert on(HOST, polled).startswith("0{")
+    talk.entry = {"name": "talk", "state": "absent"}
+    talk.deploy()
