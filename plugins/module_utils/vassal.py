@@ -40,6 +40,7 @@ CARRIED = re.compile(rb"(?:^[a-z0-9_-]+@|\0--ini\0)" + ACTIVATION.encode() + rb"
 VARIABLE = re.compile(rb"(?:^|\0)EMPEROR_VASSAL=" + ACTIVATION.encode() + rb"(?:\0|\Z)")  # vassal-exec sets it
 MAX_ENVIRONMENT = 8 * 1024 * 1024  # bytes: more than the kernel lets a process be started with
 MAX_LOG = 64 * 1024  # bytes of a log that are read for a message
+ENDED = "[emperor] removed uwsgi instance {}.ini\n"  # the Emperor's log, before it tries again (core/emperor.c)
 STARTING = "*** Starting uWSGI"  # the first line of each start in a vassal's log
 TRACEBACK = re.compile(
     r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*(\S.*)$", re.MULTILINE
@@ -190,7 +191,7 @@ def wait_until_healthy(layout: Layout, activation: Activation, health: Health, s
         runs = bool(processes(layout, activation))
         ran, gone = ran or runs, 0 if runs else gone + 1
         # One look may meet a process that just executes another program.
-        if (ran and gone > 2) or _since(layout.log, start.log).count(STARTING) > 1:
+        if (ran and gone > 2) or ENDED.format(activation) in _since(layout.emperor_log, start.emperor_log):
             raise Refusal(
                 f"the release {activation.release} cannot start: {_cause(layout, start)}\n{_said(layout, start)}"
             )

@@ -310,15 +310,27 @@ def test_a_candidate_that_was_killed_for_memory_is_told_so_at_once(layout, tmp_p
 TRACE = 'Traceback (most recent call last):\n  File "serve.py", line 1, in load\n    import shop\nImportError: no such thing\nunable to load app 0\n'
 
 
-def test_a_candidate_that_begins_anew_is_not_waited_for_and_the_cause_stands_first(layout):
+ENDED = "Fri Nov 27 06:20:41 2026 - [emperor] removed uwsgi instance {}.1.ini\n"
+
+
+def test_a_candidate_that_has_ended_is_not_waited_for_and_the_cause_stands_first(layout):
     attempt = "*** Starting uWSGI 2.0.31 ***\n"
     Path(layout.log).write_text(f"{attempt}{TRACE}{attempt}")
+    Path(layout.emperor_log).write_text(ENDED.format("ab") + ENDED.format(RELEASE))
     with pytest.raises(Refusal) as refusal:
-        vassal.wait_until_healthy(layout, Activation(RELEASE, 1), Health("/", ("200",), 10**6), QUIET)
+        vassal.wait_until_healthy(layout, Activation(RELEASE, 1), Health("/", ("200",), 60), QUIET)
     first, where, *log = str(refusal.value).splitlines()
     assert first == f"the release {RELEASE} cannot start: ImportError: no such thing"
     assert where == f"The end of {layout.log}:"
     assert log == f"{attempt}{TRACE}".splitlines()
+
+
+def test_others_that_start_and_end_beside_a_candidate_are_not_taken_for_it(layout):
+    """The live vassal, where the Emperor did not run before; an older one that goes."""
+    Path(layout.log).write_text("*** Starting uWSGI 2.0.31 ***\n" * 3)
+    Path(layout.emperor_log).write_text(ENDED.format("ab") * 3)
+    answering(layout, Activation(RELEASE, 1), b"HTTP/1.1 500 X\r\n\r\nno", b"HTTP/1.1 200 OK\r\n\r\nyes")
+    vassal.wait_until_healthy(layout, Activation(RELEASE, 1), Health("/", ("200",), 10), QUIET)
 
 
 def test_a_candidate_whose_processes_have_ended_is_not_waited_for(layout, monkeypatch):
@@ -326,7 +338,7 @@ def test_a_candidate_whose_processes_have_ended_is_not_waited_for(layout, monkey
     monkeypatch.setattr(vassal, "processes", lambda *_: next(looks, []))
     Path(layout.log).write_text("no traceback\n")
     with pytest.raises(Refusal, match=rf"^the release {RELEASE} cannot start: its processes have ended\n"):
-        vassal.wait_until_healthy(layout, Activation(RELEASE, 1), Health("/", ("200",), 10**6), QUIET)
+        vassal.wait_until_healthy(layout, Activation(RELEASE, 1), Health("/", ("200",), 60), QUIET)
     assert next(looks, None) is None
 
 
