@@ -9,7 +9,7 @@ from plays import HOSTS, NAME, load, nothing_lost, on, until
 
 (HOST,) = HOSTS
 LOG = "/var/log/uwsgi/shop/shop_uwsgi.log"
-LIMIT = 5  # seconds; the load's slow requests take 3
+LIMIT = 8  # seconds; the slow requests of the load take 3, on a machine that is not busy
 RATE = 60
 THREADS = 16  # of each of 2 workers
 CURL = f"curl -so /dev/null -w '%{{http_code}}\\n' -H 'Host: {NAME}' http://localhost"
@@ -57,7 +57,7 @@ def test_a_request_that_keeps_the_gil_is_ended_with_what_its_worker_had_in_hand_
         until(lambda: "in spin" in on(HOST, f"cat {LOG}"))
     assert statuses == [502]
     assert len(counted[0].failed) < THREADS
-    assert "Timeout (0:00:06)!" in on(HOST, f"cat {LOG}")
+    assert f"Timeout (0:00:0{LIMIT + 1})!" in on(HOST, f"cat {LOG}")
 
 
 def test_a_client_that_does_not_take_its_answer_is_given_up_alone(strict):
