@@ -160,5 +160,7 @@ def uwsgi_binary(python: str, root: str = UWSGI_ROOT) -> str | None:
         version = os.path.basename(os.readlink(os.path.join(root, "current"))).rpartition("-python")[0]
     except OSError:
         return None
+    if not version.startswith("pyuwsgi-"):
+        return None  # a program, from before uWSGI was a module
     binary = os.path.join(root, f"{version}-python{python}", "bin", "uwsgi")
     return binary if os.access(binary, os.X_OK) else None

@@ -57,7 +57,7 @@ def remedy(said: str) -> str:
             "The host's nginx.conf is older than this site: apply the role emperor.flask.nginx first (site.yml). "
             "A template of yours in its place (nginx_config_template) must state that variable or zone."
         )
-    if "quic" in said:
+    if '"quic"' in said:
         return "This nginx was built without HTTP/3: say nginx_http3: false, or take nginx from nginx.org."
     return "Correct nginx_extra, or what else changed."
 

@@ -41,6 +41,7 @@ VARIABLE = re.compile(rb"(?:^|\0)EMPEROR_VASSAL=" + ACTIVATION.encode() + rb"(?:
 MAX_ENVIRONMENT = 8 * 1024 * 1024  # bytes: more than the kernel lets a process be started with
 MAX_LOG = 64 * 1024  # bytes of a log that are read for a message
 ENDED = "[emperor] removed uwsgi instance {}.ini\n"  # the Emperor's log, before it tries again (core/emperor.c)
+NOT_LOADED = "unable to load app"  # uWSGI, after the exception of an import
 STARTING = "*** Starting uWSGI"  # the first line of each start in a vassal's log
 TRACEBACK = re.compile(
     r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*(\S.*)$", re.MULTILINE
@@ -251,9 +252,9 @@ def _first_start(log: str) -> str:
 
 
 def _cause(layout: Layout, start: Start) -> str:
-    """The line that says why a first attempt failed: the exception that its last traceback ends with, if it has one."""
-    log = _first_start(_since(layout.log, start.log))
-    ends = TRACEBACK.findall(log)
+    """The line that says why a first attempt failed: the exception that its last traceback ends with, if it could not load the app."""
+    log = _first_start(_since(layout.log, start.log)).partition(STARTING)[2]
+    ends = TRACEBACK.findall(log.partition(NOT_LOADED)[0]) if NOT_LOADED in log else []
     return ends[-1] if ends else "its processes have ended"
 
 

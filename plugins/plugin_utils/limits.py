@@ -38,8 +38,8 @@ def _tasks(app: App, host: Host) -> int:
 
 
 def _tasks_of_a_release(app: App, host: Host) -> int:
-    """A thread of uWSGI's own beside those that take requests, in each process, and the master."""
-    return (app["processes"] or host["cpus"]) * (app["threads"] + app["streams"] + 1) + 1
+    """Beside the threads that take requests: the watch of requests and faulthandler's, in each process, and the master."""
+    return (app["processes"] or host["cpus"]) * (app["threads"] + app["streams"] + 2) + 1
 
 
 def mistakes(app: App) -> Iterator[str]:

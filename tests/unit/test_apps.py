@@ -289,7 +289,7 @@ def test_a_name_that_belongs_to_the_host_is_refused(name, words):
     [
         ({"memory": "64G"}, ["limits.memory is 64G, but the machine has 2048M", "lower it"]),
         ({"cpu": "800%"}, ["limits.cpu is 800%, but the machine has 4 processors, which are 400%"]),
-        ({"tasks": 100}, ["limits.tasks is 100", "with 4 processes of 16 threads, need 170", "raise it, or lower"]),
+        ({"tasks": 100}, ["limits.tasks is 100", "with 4 processes of 16 threads, need 178", "raise it, or lower"]),
     ],
 )
 def test_limits_that_do_not_fit_the_machine_or_the_app_are_refused(limits, words):

@@ -32,7 +32,7 @@ class Worker(ModuleType):
         return self.number
 
     def workers(self):
-        return [{"respawn_count": self.respawns}]
+        return [{"respawn_count": self.respawns, "requests": 0}]
 
 
 def serve(**worker):
@@ -312,8 +312,76 @@ def test_an_upgrade_that_an_app_answers_as_any_request_is_left_alone(program, mo
 
 def test_a_websocket_beyond_the_slots_is_refused(program, monkeypatch):
     Connection(program, monkeypatch)
-    said = []
-    served = program.Application(None, 5, None, program.Streams(0, __file__))
+    said, served = [], application(program, None)
+    served.streams.open = {1: None, 2: None}
     environ = {**request(), "HTTP_UPGRADE": "websocket"}
     assert list(served(environ, lambda *stated: said.append(stated))) == [b"too many streams\n"]
     assert said[0][0] == "503 Service Unavailable"
+
+
+def test_an_upgrade_to_an_app_without_streams_is_an_ordinary_request(program, capfd):
+    served = program.Application(lambda environ, start: [b"plain"], 5, None, program.Streams(0, __file__))
+    environ = {**request(), "HTTP_UPGRADE": "websocket"}
+    assert list(served(environ, lambda *stated: None)) == [b"plain"]
+    assert "is to become a websocket, but this app has no streams" in capfd.readouterr().err
+
+
+def test_an_upgrade_that_does_not_become_a_websocket_keeps_its_deadline(program, monkeypatch):
+    connection, seen = Connection(program, monkeypatch), []
+
+    def app(environ, start):
+        seen.extend(began for began, *_ in served.under_way.values())
+        environ["gunicorn.socket"].send(b"101")
+        seen.extend(began for began, *_ in served.under_way.values())
+        raise StopIteration
+
+    served = application(program, app)
+    served({**request(), "HTTP_UPGRADE": "websocket"}, lambda *stated: None)
+    assert seen[0] < float("inf") == seen[1]
+    assert connection.nginx.recv(100) == b"101"
+
+
+class Over(Exception):
+    """In the place of the end of the process, or of another look."""
+
+
+@pytest.mark.parametrize(
+    ("stuck_for", "others", "signals"),
+    [(99, 0, ["SIGHUP", "SIGKILL"]), (99, 1, ["SIGHUP"] + ["SIGKILL"]), (6.5, 1, ["SIGHUP", "SIGKILL"]), (3, 1, [])],
+    ids=["alone", "beside others", "and ends by itself beside a silent stream", "not over the limit"],
+)
+def test_a_worker_ends_after_its_mercy_and_never_in_the_look_that_told_it_to_leave(
+    program, monkeypatch, stuck_for, others, signals
+):
+    clock, sent, looks = [1000.0], [], []
+    served = program.Application(None, 5, os.memfd_create("turn"), program.Streams(0, __file__))
+    frames = {7: sys._getframe(), 8: sys._getframe()}
+    served.under_way = {8: (float("inf"), 8, request())} if others else {}
+    served.under_way[7] = 1000.0, 7, request()
+
+    def sleep(seconds):
+        clock[0] += seconds
+        looks.append(list(sent))
+        if clock[0] - 1000 > stuck_for:
+            served.under_way.pop(7, None)
+        if clock[0] > 1060:
+            raise Over
+
+    def kill(_pid, number):
+        sent.append(program.signal.Signals(number).name)
+        if sent[-1] == "SIGKILL":
+            raise Over
+
+    monkeypatch.setattr(program.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(program.time, "sleep", sleep)
+    monkeypatch.setattr(program.os, "kill", kill)
+    monkeypatch.setattr(program.sys, "_current_frames", lambda: frames)
+    monkeypatch.setattr(program.signal, "pthread_sigmask", lambda *_: None)
+    monkeypatch.setattr(program.faulthandler, "dump_traceback_later", lambda *_, **__: None)
+    with pytest.raises(Over):
+        served.look()
+    assert sent == signals
+    if signals:
+        assert ["SIGHUP"] in looks, "a whole look lies between the two"
+    if others and signals:
+        assert clock[0] - 1000 > program.MERCY

@@ -39,7 +39,6 @@ def vassal(**changes):
 def test_a_vassal_names_its_release_outright():
     options = vassal()
     assert options["chdir"] == ["/var/www/shop/code/c0de"]
-    assert options["binary-path"] == ["/var/www/shop/venvs/5e5e/bin/python"]
     assert options["set-placeholder"] == [
         "app-module=shop:create_app()",
         "app-limit=60",
