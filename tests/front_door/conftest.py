@@ -160,6 +160,15 @@ def serial(host, name):
     return on(host, f"{asked} | openssl x509 -noout -issuer -serial").strip()
 
 
+def replaced(host, name, before):
+    """The certificate that a name is served with once it is another one than before: a reload of nginx returns before its new workers listen."""
+    deadline = time.monotonic() + PATIENCE
+    while (now := serial(host, name)) == before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert now != before, f"{name} is still served with {before}"
+    return now
+
+
 @contextlib.contextmanager
 def nothing_lost(hosts=HOSTS):
     """While the block runs, every answer of the app shop over TLS must be the right one. Yields what was counted, by host, afterwards."""
