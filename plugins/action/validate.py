@@ -57,6 +57,8 @@ class ActionModule(ActionBase):
         host = self._host(sorted({app["python"] for app in prepared} or {"/usr/bin/python3"}))
         listens_for_tls = hosts.listens_for_tls(host, self._inventory.serves_tls())
         ports = hosts.port_refusals(host, listens_for_tls) if "nginx" in roles else []
+        for app in prepared if "flask_app" in roles else []:
+            _warn(app)
         networks = self._inventory.value(denied.VARIABLE, denied.default()) if "uwsgi_emperor" in roles else []
         _refuse([*hosts.refusals(host, prepared), *ports, *denied.refusals(host, networks)])
         shown = [without_secrets(app) for app in prepared]
@@ -134,6 +136,11 @@ class ActionModule(ActionBase):
         # The interpreter that Ansible found on the host, unless it was told one: without it the next task looks again.
         self._discovered = result.get("ansible_facts", {})
         return result["host"]
+
+
+def _warn(app: apps.App) -> None:
+    for warning in apps.warnings(app) if app["state"] == "present" else []:
+        display.warning(f"app '{app['name']}': {warning}")
 
 
 def _refuse(mistakes: list[str]) -> None:

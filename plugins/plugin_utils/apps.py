@@ -32,6 +32,7 @@ MODULE = re.compile(r"[A-Za-z_]\w*(\.\w+)*(:[A-Za-z_]\w*(\(\))?)?")
 SERVER_NAME = re.compile(r"[^\s;{}'\"]+")
 SIZE = re.compile(r"\d+[kKmMgG]?")
 STATUS = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?")
+MOST_DRAIN = 60  # seconds: TimeoutStopSec of the Emperors' unit; emperor-curse-tolerance is above it
 MOST_STREAMS = 10_000  # threads of a process: each takes a few KiB of memory, and some of its address space
 OPTION = re.compile(r"[a-z0-9][a-z0-9_-]*")
 # Options of uWSGI that break a vassal of today's Pythons, or that something else is for.
@@ -48,6 +49,8 @@ REFUSED_OPTIONS = {
     "binary-path": "the app runs in its own virtual environment's Python; say python",
     "daemonize": "its Emperor would lose the vassal; remove it",
 }
+LIVE = ("flask-sock", "flask-socketio", "python-socketio", "flask-sse")  # packages for websockets and event streams
+SOCKET_IO = ("flask-socketio", "python-socketio")
 TEMPLATES = ("nginx_template", "vassal_template")  # files of the user's in the place of the role's
 
 
@@ -94,6 +97,25 @@ def prepare(app: App, base: Path, version: str | None = None, with_source: bool 
         mistakes += check(prepared)
     mistakes += _check_source(prepared) if with_source else []
     return prepared, mistakes
+
+
+def warnings(app: App) -> Iterator[str]:
+    """What will probably not work, as far as the packages of a right app tell."""
+    names = requirements.plan(source.resolve(app["source"]), app["requirements"], app["module"]).names()
+    for name in LIVE:
+        if name in names and not app["streams"]:
+            yield (
+                f"{name} is among its packages, but streams is 0, so it can keep no websocket or event stream open; "
+                "say streams: N, the number that a process may have open"
+            )
+            break
+    for name in SOCKET_IO:
+        if name in names and app["processes"] != 1:
+            yield (
+                f"{name} is among its packages: Socket.IO's polling must find the process that it began with; "
+                "say processes: 1, and streams for all of its clients"
+            )
+            break
 
 
 def chosen(apps: list[App], only: str | None) -> tuple[list[App], list[str]]:
@@ -167,6 +189,8 @@ def _check_numbers(app: App) -> Iterator[str]:
             yield f"{key} is {app[key]}; it must be a number, at least 1"
     if isinstance(app["streams"], bool) or not 0 <= app["streams"] <= MOST_STREAMS:
         yield f"streams is {app['streams']}; it must be a number from 0 to {MOST_STREAMS}, the threads of a process that are for streams"
+    if isinstance(app["drain"], bool) or not 1 <= app["drain"] <= MOST_DRAIN:
+        yield f"drain is {app['drain']}; it must be a number of seconds from 1 to {MOST_DRAIN}, which the unit of the Emperors has to stop"
     if not SIZE.fullmatch(app["client_max_body_size"]):
         yield f"client_max_body_size '{app['client_max_body_size']}' is no size; write a number with k, m or g, such as 75m"
 

@@ -18,6 +18,7 @@ UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 LEAST = {"memory": 2**26, "log": 2**20}  # bytes: what two small apps need to start; a log worth the name
 FEWEST_FILES = 256  # beside a socket for each thread there are modules, logs and libraries
 MOST_FILES = 524288  # LimitNOFILE of the Emperors' unit
+STREAM = 48 * 2**10  # bytes: what an open stream takes, a websocket most
 SPARE_TASKS = 32  # for hooks and commands beside two releases
 
 
@@ -74,6 +75,13 @@ def refusals(app: App, host: Host) -> Iterator[str]:
     limits = app["limits"]
     if SIZE.fullmatch(limits["memory"]) and size(limits["memory"]) > host["memory"]:
         yield f"limits.memory is {limits['memory']}, but the machine has {host['memory'] // 2**20}M; lower it"
+    streams = 2 * (app["processes"] or host["cpus"]) * app["streams"]
+    memory = _memory(limits["memory"], host)
+    if memory and streams * STREAM > memory:
+        yield (
+            f"streams is {app['streams']}, and limits.memory is {limits['memory']}: two releases beside each other, with {app['processes'] or host['cpus']} "
+            f"processes, need {streams * STREAM // 2**20}M for their streams alone; raise limits.memory, or lower streams or processes"
+        )
     if limits["cpu"] is not None and _percent(limits["cpu"]) > 100 * host["cpus"]:
         yield f"limits.cpu is {limits['cpu']}, but the machine has {host['cpus']} processors, which are {100 * host['cpus']}%; lower it"
     needed = 2 * _tasks_of_a_release(app, host) + SPARE_TASKS
@@ -82,6 +90,11 @@ def refusals(app: App, host: Host) -> Iterator[str]:
             f"limits.tasks is {limits['tasks']}, but two releases beside each other, with {app['processes'] or host['cpus']} processes of "
             f"{_threads(app)}, need {needed}; raise it, or lower processes or threads"
         )
+
+
+def _memory(stated: str, host: Host) -> int:
+    """Bytes of limits.memory on this machine; 0 where it is malformed."""
+    return size(stated) if SIZE.fullmatch(stated) else _percent(stated) * host["memory"] // 100
 
 
 def _threads(app: App) -> str:

@@ -26,6 +26,7 @@ PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")  # the names that PEP 751 allows
 LOCKED = ["--require-hashes", "--no-deps"]
 INCLUDE = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)[ =]*(\S+)")
 EDITABLE = re.compile(r"^\s*(?:-e\b|--editable\b)[ =]*(?!\S+\+)(\S+)")  # of a folder: git+https://... is none
+NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")  # what a line of a requirements file begins with
 LOCAL = re.compile(r"^\s*(?:\.{1,2}(?:/|\[|\s|$)|file:|\S+\s*@\s*file:)")
 
 
@@ -47,6 +48,12 @@ class Plan:
             "code": code if self.packages.uses_code else None,
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+    def names(self) -> set[str]:
+        """The packages that are named, in their normal form (PEP 503): all of them where there is a lock."""
+        texts = [*self.read.values(), *self.packages.texts.values()]
+        found = [NAME.match(line) for text in texts for line in text.splitlines()]
+        return {re.sub(r"[-_.]+", "-", name[1]).lower() for name in found if name}
 
     def __str__(self) -> str:
         return self.packages.origin + (f" (not used: {', '.join(self.unused)})" if self.unused else "")

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 from plays import CHECKOUT, HOSTS, App, on, until
+from plays import live as live_release
 
 (HOST,) = HOSTS
 EVENTS, SOCKETS = 150, 50
@@ -33,10 +34,10 @@ def live(tmp_path):
     app.deploy()
 
 
-def begin(events, sockets):
+def begin(events, sockets, name="live.test"):
     """Clients that keep streams open: their process, its id on the host, and a function that tells how many are open; returns once all are."""
     script = (CHECKOUT / "tests/releases/streams.py").read_text()
-    argv = ["docker", "exec", HOST, "timeout", "300", "python3", "-c", script, "live.test", str(events), str(sockets)]
+    argv = ["docker", "exec", HOST, "timeout", "300", "python3", "-c", script, name, str(events), str(sockets)]
     clients = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     pid = int(clients.stdout.readline())
 
@@ -89,6 +90,46 @@ def test_an_app_that_has_no_streams_is_told_so(live):
     until(
         lambda: "answered with an event stream, but this app has no streams; say streams: N" in on(HOST, f"cat {LOG}")
     )
+
+
+@pytest.fixture
+def wire(tmp_path):
+    """An app that uses uWSGI's own API, and has little time to go."""
+    app = App("wire", tmp_path / "wire", HOSTS, processes=1, threads=4, streams=30, harakiri=4, drain=6)
+    app.deploy()
+    yield app
+    app.entry = {"name": "wire", "state": "absent"}
+    app.deploy()
+
+
+def again(app):
+    """Release an app once more, and return when nothing of the old vassal is left."""
+    (app.folder / "VERSION").write_text(f"{live_release(HOST, app.name)}\n")
+    app.deploy()
+    until(lambda: on(HOST, f"ls /var/www/{app.name}/run | grep -c sock") == "1\n")
+
+
+def test_websockets_of_uwsgis_own_api_outlive_the_deadline_and_are_told_of_a_release(wire):
+    clients, pid, are_open = begin(0, 20, "wire.test")
+    on(HOST, "sleep 6")
+    assert are_open() == 20
+    again(wire)
+    until(lambda: are_open() == 20)
+    on(HOST, f"kill -TERM {pid}")
+    seen = json.loads(clients.communicate(timeout=60)[0])
+    assert seen["wrong"] == [] and seen["codes"] == [1012] * 20
+    log = on(HOST, "cat /var/log/uwsgi/wire/wire_uwsgi.log")
+    assert "answered with 500" not in log and "takes longer" not in log and "(drain)" not in log
+
+
+def test_a_stream_that_does_not_end_is_cut_after_the_drain_and_counted(wire):
+    argv = ["docker", "exec", HOST, "sh", "-c", "curl -sN -H 'Host: wire.test' localhost/silence; echo ended"]
+    silent = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [client.stdout.readline() for client in silent] == ["data: begins\n"] * 2
+    again(wire)
+    assert all(client.communicate(timeout=60)[0].endswith("ended\n") for client in silent)
+    log = on(HOST, "cat /var/log/uwsgi/wire/wire_uwsgi.log")
+    assert "6 s after its vassal was removed (drain), 2 streams and 0 other requests have not ended" in log
 
 
 SOCKET_IO = """

@@ -70,6 +70,8 @@ def test_a_relative_source_starts_from_the_inventory():
         ({"name": "shop.eu"}, ["name 'shop.eu'", "small letters, digits, '_' or '-'"]),
         ({"name": "s" * 33}, ["33 characters", "31", "shorten it"]),
         ({"limits": {"memory": "lots"}}, ["limits.memory is 'lots'", "512M or 2G", "50%"]),
+        ({"drain": 90}, ["drain is 90", "from 1 to 60", "the unit of the Emperors"]),
+        ({"drain": 0}, ["drain is 0"]),
         ({"limits": {"memory": "120%"}}, ["limits.memory is '120%'"]),
         ({"limits": {"memory": "32M"}}, ["limits.memory is 32M", "at least 64M"]),
         ({"limits": {"cpu": "2"}}, ["limits.cpu is '2'", "150% for one and a half"]),
@@ -282,6 +284,40 @@ def test_different_apps_do_not_conflict():
 def test_a_name_that_belongs_to_the_host_is_refused(name, words):
     (sentence,) = hosts.refusals(HOST, [ready(name=name, python="/usr/bin/python3")])
     assert [word for word in words if word not in sentence] == [], sentence
+
+
+def test_streams_need_memory_for_two_releases():
+    app = {"processes": 2, "streams": 6000, "limits": {"memory": "50%"}}
+    (sentence,) = hosts.refusals(HOST, [ready(name="ours", **app)])
+    for word in (
+        "streams is 6000, and limits.memory is 50%",
+        "with 2 processes, need 1125M",
+        "lower streams or processes",
+    ):
+        assert word in sentence
+    assert hosts.refusals(HOST, [ready(name="ours", **{**app, "streams": 5000})]) == []
+
+
+LIVE_APPS = {
+    "none": ("Flask==3.1.3\n", {}, []),
+    "websockets": (
+        "Flask\nFlask_Sock==0.7.0\n",
+        {},
+        ["flask-sock is among its packages, but streams is 0", "say streams: N"],
+    ),
+    "with streams": ("flask-sock\n", {"streams": 9}, []),
+    "Socket.IO": ("Flask-SocketIO>=5\n", {"streams": 9}, ["flask-socketio is among its packages", "say processes: 1"]),
+    "Socket.IO with one process": ("flask-socketio\n", {"streams": 9, "processes": 1}, []),
+}
+
+
+@pytest.mark.parametrize(("requirements", "changes", "words"), LIVE_APPS.values(), ids=LIVE_APPS)
+def test_an_app_whose_packages_need_streams_or_one_process_is_warned_about(tmp_path, requirements, changes, words):
+    (tmp_path / "hello.py").touch()
+    (tmp_path / "requirements.txt").write_text(requirements)
+    said = list(apps.warnings(ready(source={"path": str(tmp_path)}, **changes)))
+    assert len(said) == bool(words)
+    assert [word for word in words if word not in said[0]] == []
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,9 @@ class Worker(ModuleType):
         self.turn = os.memfd_create("turn")
         self.respawns, self.number = respawns, number
 
+    def websocket_handshake(self, *arguments):
+        return arguments
+
     def worker_id(self):
         return self.number
 
@@ -54,7 +57,7 @@ def program(monkeypatch):
 
 def application(program, app, turn=None):
     """The app as uWSGI calls it, in a worker that may have two streams open."""
-    return program.Application(app, 5, turn, program.Streams(2, __file__))
+    return program.Application(app, 5, turn, program.Streams(2), program.Vassal(__file__, 60))
 
 
 def request(body=b"", wrapper=lambda file, size: file):
@@ -249,9 +252,8 @@ def test_a_stream_that_is_to_end_ends_between_two_events_and_says_when_to_come_b
     answer = served(request(), lambda *stated: None)
     parts = iter(answer)
     assert next(parts) == b"data: 1\n\n"
-    served.streams.vassal = "/nowhere"
     assert next(parts) == b"data: "
-    served.streams.look(None)
+    served.streams.end()
     assert next(parts) == b"2\n\n"
     retry = next(parts)
     assert 500 <= int(retry.removeprefix(b"retry: ").removesuffix(b"\n\n")) <= 3000
@@ -259,7 +261,7 @@ def test_a_stream_that_is_to_end_ends_between_two_events_and_says_when_to_come_b
 
 
 def test_an_app_without_streams_is_told_so_once_and_serves_on(program, capfd):
-    served = program.Application(streaming, 5, None, program.Streams(0, __file__))
+    served = program.Application(streaming, 5, None, program.Streams(0), program.Vassal(__file__, 60))
     for _ in range(2):
         assert len(list(served(request(), lambda *stated: None))) == 4
     assert capfd.readouterr().err.count("say streams: N in the inventory") == 1
@@ -280,8 +282,7 @@ def test_a_websocket_gets_the_connection_and_is_told_of_a_restart(program, monke
     def app(environ, start):
         channel = environ["gunicorn.socket"]
         channel.send(b"hello")
-        served.streams.vassal = "/nowhere"
-        served.streams.look(None)
+        served.streams.end()
         assert channel.recv(100) == b"bye"
         raise StopIteration
 
@@ -320,7 +321,9 @@ def test_a_websocket_beyond_the_slots_is_refused(program, monkeypatch):
 
 
 def test_an_upgrade_to_an_app_without_streams_is_an_ordinary_request(program, capfd):
-    served = program.Application(lambda environ, start: [b"plain"], 5, None, program.Streams(0, __file__))
+    served = program.Application(
+        lambda environ, start: [b"plain"], 5, None, program.Streams(0), program.Vassal(__file__, 60)
+    )
     environ = {**request(), "HTTP_UPGRADE": "websocket"}
     assert list(served(environ, lambda *stated: None)) == [b"plain"]
     assert "is to become a websocket, but this app has no streams" in capfd.readouterr().err
@@ -341,8 +344,62 @@ def test_an_upgrade_that_does_not_become_a_websocket_keeps_its_deadline(program,
     assert connection.nginx.recv(100) == b"101"
 
 
+def test_a_websocket_of_uwsgis_own_api_is_left_to_uwsgi_and_has_no_deadline(program, monkeypatch):
+    connection, seen = Connection(program, monkeypatch), []
+
+    def app(environ, start):
+        assert program.uwsgi.websocket_handshake("key") == ("key",)
+        seen.extend(began for began, *_ in served.under_way.values())
+        assert not os.get_blocking(connection.uwsgi.fileno()), "as uWSGI needs it"
+        served.streams.end()
+        return []
+
+    served = application(program, app)
+    served({**request(), "HTTP_UPGRADE": "websocket"}, lambda *stated: None)
+    assert seen == [float("inf")]
+    assert connection.nginx.recv(100) == b"\x88\x02\x03\xf4"
+    assert program.uwsgi.websocket_handshake("key") == ("key",), "and outside of a request it is uWSGI's alone"
+
+
 class Over(Exception):
     """In the place of the end of the process, or of another look."""
+
+
+def test_what_outlives_the_drain_of_a_removed_vassal_is_counted_and_cut(program, monkeypatch, capfd, tmp_path):
+    clock, sent, file = [1000.0], [], tmp_path / "vassal.ini"
+    file.touch()
+    served = program.Application(None, 300, None, program.Streams(9), program.Vassal(str(file), 20))
+    served.under_way = {number: (float("inf"), number, request()) for number in (1, 2)} | {3: (990.0, 3, request())}
+    served.streams.open = {1: None, 2: None}
+
+    def sleep(seconds):
+        clock[0] += seconds
+        if clock[0] == 1100:
+            assert not served.streams.ending
+            file.unlink()
+
+    def kill(_pid, number):
+        sent.append(number)
+        raise Over
+
+    for module, name, stand_in in (
+        (program.time, "monotonic", lambda: clock[0]),
+        (program.time, "sleep", sleep),
+        (program.os, "kill", kill),
+        (program.signal, "pthread_sigmask", lambda *_: None),
+        (program.faulthandler, "dump_traceback_later", lambda *_, **__: None),
+    ):
+        monkeypatch.setattr(module, name, stand_in)
+    with pytest.raises(Over):
+        served.look()
+    assert served.streams.ending and sent == [program.signal.SIGKILL] and clock[0] == 1121
+    assert "20 s after its vassal was removed (drain), 2 streams and 1 other requests" in capfd.readouterr().err
+
+
+def test_a_vassal_whose_file_cannot_be_looked_at_goes_on(program, tmp_path):
+    (tmp_path / "file").touch()
+    assert not program.Vassal(str(tmp_path / "file/within"), 0).is_to_go()
+    assert program.Vassal(str(tmp_path / "gone"), 0).is_to_go()
 
 
 @pytest.mark.parametrize(
@@ -354,7 +411,7 @@ def test_a_worker_ends_after_its_mercy_and_never_in_the_look_that_told_it_to_lea
     program, monkeypatch, stuck_for, others, signals
 ):
     clock, sent, looks = [1000.0], [], []
-    served = program.Application(None, 5, os.memfd_create("turn"), program.Streams(0, __file__))
+    served = program.Application(None, 5, os.memfd_create("turn"), program.Streams(0), program.Vassal(__file__, 60))
     frames = {7: sys._getframe(), 8: sys._getframe()}
     served.under_way = {8: (float("inf"), 8, request())} if others else {}
     served.under_way[7] = 1000.0, 7, request()

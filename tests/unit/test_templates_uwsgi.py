@@ -17,6 +17,7 @@ APP = {
     "streams": 0,
     "preload": False,
     "harakiri": 60,
+    "drain": 60,
     "vassal_extra": {},
 }
 FOLDERS = {
@@ -44,6 +45,7 @@ def test_a_vassal_names_its_release_outright():
         "app-limit=60",
         "app-streams=0",
         "app-vassal=%p",
+        "app-drain=60",
     ]
     assert options["socket"] == ["/var/www/shop/run/%n.sock"]
     assert not any("current" in value for values in options.values() for value in values)
