@@ -1,6 +1,7 @@
 """Live pages: what is posted to / reaches every browser, by an event stream (/events); a websocket (/socket) sends back what it is told."""
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -14,6 +15,21 @@ app = Flask(__name__)
 app.config["SOCK_SERVER_OPTIONS"] = {"ping_interval": HEARTBEAT}
 sock = Sock(app)
 MESSAGES.touch()
+news, size = threading.Condition(), 0
+
+
+def watch():
+    """Wake the streams of this process when there are messages, whichever process has kept them."""
+    global size
+    while True:
+        if (now := MESSAGES.stat().st_size) != size:
+            with news:
+                size = now
+                news.notify_all()
+        time.sleep(0.2)
+
+
+threading.Thread(target=watch, daemon=True).start()
 
 
 @app.post("/")
@@ -35,19 +51,17 @@ def events():
     position = int(request.headers.get("Last-Event-ID", MESSAGES.stat().st_size))
 
     def stream():
-        said = time.monotonic()
         with MESSAGES.open("rb") as messages:
             messages.seek(position)
             yield ":\n\n"
             while True:
-                if line := messages.readline():
-                    yield f"id: {messages.tell()}\ndata: {line.decode().rstrip()}\n\n"
-                elif time.monotonic() - said > HEARTBEAT:
-                    yield ":\n\n"
+                with news:
+                    grown = news.wait_for(lambda: size > messages.tell(), HEARTBEAT)
+                if grown:
+                    line = messages.readline().decode().rstrip()
+                    yield f"id: {messages.tell()}\ndata: {line}\n\n"
                 else:
-                    time.sleep(0.5)
-                    continue
-                said = time.monotonic()
+                    yield ":\n\n"
 
     return Response(stream(), content_type="text/event-stream")
 
