@@ -92,6 +92,10 @@ def prepare(app: App, base: Path, version: str | None = None, with_source: bool 
     prepared["security_headers"] = serving.with_default_headers(prepared["security_headers"], headers)
     for key in TEMPLATES:
         prepared[key] = str((base / prepared[key]).resolve()) if prepared[key] else None
+    if prepared["concurrency"] == "gevent" and app.get("threads") is not None:
+        mistakes.append(
+            f"threads is {app['threads']}, but concurrency is gevent, which has none; remove threads, and say streams"
+        )
     prepared["tls"] = tls.located(prepared["tls"], base)
     for check in CHECKS:
         mistakes += check(prepared)
@@ -205,7 +209,9 @@ def _check_source(app: App) -> Iterator[str]:
         ]
         yield from mistakes
         if not mistakes:
-            requirements.plan(found, app["requirements"], app["module"])
+            plan = requirements.plan(found, app["requirements"], app["module"])
+            if app["concurrency"] == "gevent" and plan.lacks("gevent"):
+                yield f"concurrency is gevent, but gevent is not among its packages ({plan}); add it, or remove concurrency"
     except Refusal as refusal:
         yield str(refusal)
 

@@ -40,7 +40,8 @@ def _tasks(app: App, host: Host) -> int:
 
 def _tasks_of_a_release(app: App, host: Host) -> int:
     """Beside the threads that take requests: the watch of requests and faulthandler's, in each process, and the master."""
-    return (app["processes"] or host["cpus"]) * (app["threads"] + app["streams"] + 2) + 1
+    streams = 0 if app["concurrency"] == "gevent" else app["streams"]
+    return (app["processes"] or host["cpus"]) * (app["threads"] + streams + 2) + 1
 
 
 def mistakes(app: App) -> Iterator[str]:

@@ -55,6 +55,12 @@ class Plan:
         found = [NAME.match(line) for text in texts for line in text.splitlines()]
         return {re.sub(r"[-_.]+", "-", name[1]).lower() for name in found if name}
 
+    def lacks(self, name: str) -> bool:
+        """Tell whether no line has a package's name, not even as an extra; what no line is known of lacks nothing."""
+        texts = [*self.read.values(), *self.packages.texts.values()]
+        code = [line.partition("#")[0].lower() for text in texts for line in text.splitlines()]
+        return bool(texts) and not any(re.search(rf"(?<![\w.]){name}(?![\w.])", line) for line in code)
+
     def __str__(self) -> str:
         return self.packages.origin + (f" (not used: {', '.join(self.unused)})" if self.unused else "")
 

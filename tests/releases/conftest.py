@@ -4,7 +4,7 @@ import subprocess
 import time
 
 import pytest
-from plays import FLEET, HOSTS, NAME, PATIENCE, App, live, on
+from plays import CHECKOUT, FLEET, HOSTS, NAME, PATIENCE, App, live, on
 
 
 class Shop(App):
@@ -42,6 +42,27 @@ def shop(tmp_path):
 def fleet(tmp_path):
     """The app, released on all hosts."""
     return _released(Shop(tmp_path / "shop", FLEET))
+
+
+@pytest.fixture(name="live")
+def live_pages(tmp_path):
+    """The example app with live pages, with a deadline that its streams outlive; taken away afterwards."""
+    app = App(
+        "live",
+        tmp_path / "live",
+        HOSTS[:1],
+        fixture=CHECKOUT / "examples/live",
+        processes=1,
+        threads=8,
+        streams=200,
+        harakiri=4,
+        shared=["instance"],
+        env={"HEARTBEAT": "2"},
+    )
+    app.deploy()
+    yield app
+    app.entry = {"name": "live", "state": "absent"}
+    app.deploy()
 
 
 def _released(shop):

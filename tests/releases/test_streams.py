@@ -8,30 +8,9 @@ from plays import CHECKOUT, HOSTS, App, on, until
 from plays import live as live_release
 
 (HOST,) = HOSTS
-EVENTS, SOCKETS = 150, 50
+EVENTS, SOCKETS = 150, 50  # all streams that the app has
 LOG = "/var/log/uwsgi/live/live_uwsgi.log"
 ASK = "curl -s -H 'Host: live.test'"
-
-
-@pytest.fixture
-def live(tmp_path):
-    """The example app, with a deadline that its streams outlive."""
-    app = App(
-        "live",
-        tmp_path / "live",
-        HOSTS,
-        fixture=CHECKOUT / "examples/live",
-        processes=1,
-        threads=8,
-        streams=EVENTS + SOCKETS,
-        harakiri=4,
-        shared=["instance"],
-        env={"HEARTBEAT": "2"},
-    )
-    app.deploy()
-    yield app
-    app.entry = {"name": "live", "state": "absent"}
-    app.deploy()
 
 
 def begin(events, sockets, name="live.test"):

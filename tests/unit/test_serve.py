@@ -344,6 +344,32 @@ def test_an_upgrade_that_does_not_become_a_websocket_keeps_its_deadline(program,
     assert connection.nginx.recv(100) == b"101"
 
 
+def test_a_client_that_takes_nothing_does_not_keep_others_from_being_told(program, monkeypatch):
+    connection, told = Connection(program, monkeypatch), []
+
+    def app(environ, start):
+        channel = environ["gunicorn.socket"]
+        channel.send(b"x")
+        channel.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                program.socket.socket.send(channel, b"x" * 65536)
+        channel.setblocking(True)
+        served.streams.end()
+        told.append(channel.told)
+        with channel.lock:  # somebody is sending
+            served.streams.end()
+        while len(connection.nginx.recv(65536)) == 65536:
+            pass
+        served.streams.end()
+        told.append(channel.told)
+        raise StopIteration
+
+    served = application(program, app)
+    served({**request(), "HTTP_UPGRADE": "websocket"}, lambda *stated: None)
+    assert told == [False, True]
+
+
 def test_a_websocket_of_uwsgis_own_api_is_left_to_uwsgi_and_has_no_deadline(program, monkeypatch):
     connection, seen = Connection(program, monkeypatch), []
 

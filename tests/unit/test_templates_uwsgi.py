@@ -15,6 +15,7 @@ APP = {
     "processes": None,
     "threads": 16,
     "streams": 0,
+    "concurrency": "threads",
     "preload": False,
     "harakiri": 60,
     "drain": 60,
@@ -88,6 +89,13 @@ def test_streams_have_threads_of_their_own_and_no_deadline_of_uwsgis():
     options = vassal(streams=100)
     assert options["threads"] == ["116"] and "app-streams=100" in options["set-placeholder"]
     assert "harakiri" not in options
+
+
+def test_greenlets_are_far_more_than_streams_and_have_the_time_of_a_drain():
+    options = vassal(concurrency="gevent", streams=500, drain=40)
+    assert (options["gevent"], options["gevent-early-monkey-patch"]) == (["2000"], ["true"])
+    assert options["worker-reload-mercy"] == ["43"] and not {"threads", "harakiri"} & options.keys()
+    assert vassal(concurrency="gevent", drain=5)["worker-reload-mercy"] == ["30"]
 
 
 def test_nginx_learns_the_release_and_the_log_the_request():
