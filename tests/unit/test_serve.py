@@ -387,6 +387,17 @@ def test_a_websocket_of_uwsgis_own_api_is_left_to_uwsgi_and_has_no_deadline(prog
     assert program.uwsgi.websocket_handshake("key") == ("key",), "and outside of a request it is uWSGI's alone"
 
 
+def test_an_app_that_patches_itself_in_a_process_of_threads_is_not_watched_but_told(monkeypatch, capfd):
+    gevent = ModuleType("gevent.monkey")
+    gevent.is_module_patched = lambda name: name == "threading"
+    monkeypatch.setitem(sys.modules, "gevent.monkey", gevent)
+    program = serve()
+    before = threading.active_count()
+    assert list(application(program, lambda environ, start: [b"x"])(request(), None)) == [b"x"]
+    assert threading.active_count() == before
+    assert "so none is watched; say concurrency: gevent" in capfd.readouterr().err
+
+
 class Over(Exception):
     """In the place of the end of the process, or of another look."""
 
