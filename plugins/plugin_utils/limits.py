@@ -39,9 +39,11 @@ def _tasks(app: App, host: Host) -> int:
 
 
 def _tasks_of_a_release(app: App, host: Host) -> int:
-    """Beside the threads that take requests: the watch of requests and faulthandler's, in each process, and the master."""
-    streams = 0 if app["concurrency"] == "gevent" else app["streams"]
-    return (app["processes"] or host["cpus"]) * (app["threads"] + streams + 2) + 1
+    """Beside the threads that take requests: the watch of requests and faulthandler's, in each process, and the master.
+
+    With gevent they are fewer, but the release before may have had threads, and shares the limit until it has ended.
+    """
+    return (app["processes"] or host["cpus"]) * (app["threads"] + app["streams"] + 2) + 1
 
 
 def mistakes(app: App) -> Iterator[str]:
