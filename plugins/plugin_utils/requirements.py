@@ -51,15 +51,19 @@ class Plan:
 
     def names(self) -> set[str]:
         """The packages that are named, in their normal form (PEP 503): all of them where there is a lock."""
-        texts = [*self.read.values(), *self.packages.texts.values()]
-        found = [NAME.match(line) for text in texts for line in text.splitlines()]
+        found = map(NAME.match, self._lines())
         return {re.sub(r"[-_.]+", "-", name[1]).lower() for name in found if name}
 
     def lacks(self, name: str) -> bool:
         """Tell whether no line has a package's name, not even as an extra; what no line is known of lacks nothing."""
+        code = [line.partition("#")[0].lower() for line in self._lines()]
+        known = bool(self.read or self.packages.texts)
+        return known and not any(re.search(rf"(?<![\w.]){name}(?![\w.])", line) for line in code)
+
+    def _lines(self) -> list[str]:
+        """The lines of all requirements files that count, the code's and the controller's."""
         texts = [*self.read.values(), *self.packages.texts.values()]
-        code = [line.partition("#")[0].lower() for text in texts for line in text.splitlines()]
-        return bool(texts) and not any(re.search(rf"(?<![\w.]){name}(?![\w.])", line) for line in code)
+        return [line for text in texts for line in text.splitlines()]
 
     def __str__(self) -> str:
         return self.packages.origin + (f" (not used: {', '.join(self.unused)})" if self.unused else "")
