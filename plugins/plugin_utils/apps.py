@@ -32,7 +32,7 @@ MODULE = re.compile(r"[A-Za-z_]\w*(\.\w+)*(:[A-Za-z_]\w*(\(\))?)?")
 SERVER_NAME = re.compile(r"[^\s;{}'\"]+")
 SIZE = re.compile(r"\d+[kKmMgG]?")
 STATUS = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?")
-MOST_DRAIN = 60  # seconds: TimeoutStopSec of the Emperors' unit; emperor-curse-tolerance is above it
+MOST_DRAIN = 55  # seconds: below emperor-curse-tolerance, and TimeoutStopSec of the Emperors' unit
 MOST_STREAMS = 10_000  # threads of a process: each takes a few KiB of memory, and some of its address space
 OPTION = re.compile(r"[a-z0-9][a-z0-9_-]*")
 # Options of uWSGI that break a vassal of today's Pythons, or that something else is for.
@@ -47,10 +47,13 @@ REFUSED_OPTIONS = {
     "virtualenv": "the app runs in its own virtual environment's Python; say python",
     "pyhome": "the app runs in its own virtual environment's Python; say python",
     "binary-path": "the app runs in its own virtual environment's Python; say python",
+    "gevent": "say concurrency: gevent",
+    "gevent-monkey-patch": "say concurrency: gevent, which patches before the app is imported",
+    "gevent-early-monkey-patch": "say concurrency: gevent",
     "daemonize": "its Emperor would lose the vassal; remove it",
 }
-LIVE = ("flask-sock", "flask-socketio", "python-socketio", "flask-sse")  # packages for websockets and event streams
-SOCKET_IO = ("flask-socketio", "python-socketio")
+LIVE = ("flask-sock", "flask-socketio", "flask-sse")  # packages for websockets and event streams
+SOCKET_IO = "flask-socketio"
 TEMPLATES = ("nginx_template", "vassal_template")  # files of the user's in the place of the role's
 
 
@@ -61,6 +64,12 @@ def merge(defaults: App, app: App) -> App:
         if isinstance(value, dict) and isinstance(defaults.get(key), dict) and key != "source":
             merged[key] = merge(defaults[key], value)
     return merged
+
+
+def defaults_for(app: App, defaults: App) -> App:
+    """The defaults that hold for an app: threads are for those that have some."""
+    concurrency = app.get("concurrency", defaults.get("concurrency"))
+    return {key: value for key, value in defaults.items() if (key, concurrency) != ("threads", "gevent")}
 
 
 def prepare(app: App, base: Path, version: str | None = None, with_source: bool = True) -> tuple[App, list[str]]:
@@ -113,13 +122,11 @@ def warnings(app: App) -> Iterator[str]:
                 "say streams: N, the number that a process may have open"
             )
             break
-    for name in SOCKET_IO:
-        if name in names and app["processes"] != 1:
-            yield (
-                f"{name} is among its packages: Socket.IO's polling must find the process that it began with; "
-                "say processes: 1, and streams for all of its clients"
-            )
-            break
+    if SOCKET_IO in names and app["processes"] != 1:
+        yield (
+            f"{SOCKET_IO} is among its packages: Socket.IO's polling must find the process that it began with; "
+            "say processes: 1, and streams for all of its clients"
+        )
 
 
 def chosen(apps: list[App], only: str | None) -> tuple[list[App], list[str]]:
@@ -194,7 +201,7 @@ def _check_numbers(app: App) -> Iterator[str]:
     if isinstance(app["streams"], bool) or not 0 <= app["streams"] <= MOST_STREAMS:
         yield f"streams is {app['streams']}; it must be a number from 0 to {MOST_STREAMS}, the threads of a process that are for streams"
     if isinstance(app["drain"], bool) or not 1 <= app["drain"] <= MOST_DRAIN:
-        yield f"drain is {app['drain']}; it must be a number of seconds from 1 to {MOST_DRAIN}, which the unit of the Emperors has to stop"
+        yield f"drain is {app['drain']}; it must be a number of seconds from 1 to {MOST_DRAIN}, for the Emperor ends what is left after 60"
     if not SIZE.fullmatch(app["client_max_body_size"]):
         yield f"client_max_body_size '{app['client_max_body_size']}' is no size; write a number with k, m or g, such as 75m"
 

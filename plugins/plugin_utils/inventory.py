@@ -44,7 +44,7 @@ class Inventory:
         prepared = []
         for index, app in entries:
             wanted = only in (None, app.get("name"))
-            merged = apps.merge(defaults, app)
+            merged = apps.merge(apps.defaults_for(app, defaults), app)
             ready, found = apps.prepare(merged, self.folder, version if wanted else None, with_source and wanted)
             prepared.append(ready)
             mistakes += [f"{apps.label(app, index)}: {mistake}" for mistake in found]

@@ -63,6 +63,7 @@ def mistakes(app: App) -> Iterator[str]:
         if SIZE.fullmatch(limits[key]) and size(limits[key]) < least:
             yield f"limits.{key} is {limits[key]}; it must be at least {least // 2**20}M"
     fewest = FEWEST_FILES + app["threads"] + 2 * app["streams"]  # a websocket has two descriptors
+    fewest += 1000 if app["concurrency"] == "gevent" else 0  # as many more requests as uwsgi.ini has slots for
     if not fewest <= limits["files"] <= MOST_FILES:
         yield f"limits.files is {limits['files']}; for {_threads(app)} it must be from {fewest} to {MOST_FILES}"
     body = BODY.fullmatch(app["client_max_body_size"])

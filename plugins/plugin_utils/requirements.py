@@ -55,10 +55,11 @@ class Plan:
         return {re.sub(r"[-_.]+", "-", name[1]).lower() for name in found if name}
 
     def lacks(self, name: str) -> bool:
-        """Tell whether no line has a package's name, not even as an extra; what no line is known of lacks nothing."""
-        code = [line.partition("#")[0].lower() for line in self._lines()]
+        """Tell whether no line has a package's name, not even as an extra or in a URL; where lines are not known, nothing is lacked."""
+        lines = [line for line in self._lines() if not line.lstrip().startswith("#")]
         known = bool(self.read or self.packages.texts)
-        return known and not any(re.search(rf"(?<![\w.]){name}(?![\w.])", line) for line in code)
+        known = known and not any("://" in include[1] for include in map(INCLUDE.match, lines) if include)
+        return known and not any(name in line.lower() for line in lines)
 
     def _lines(self) -> list[str]:
         """The lines of all requirements files that count, the code's and the controller's."""

@@ -43,7 +43,7 @@ def test_deploy_and_rollback_see_to_it_that_nginx_runs(shop):
 
 def test_a_changed_setting_of_the_emperors_loses_nothing(shop, tmp_path):
     ours = tmp_path / "my_emperor.ini.j2"
-    ours.write_text(EMPEROR.read_text().replace("emperor-curse-tolerance = 65", "emperor-curse-tolerance = 90"))
+    ours.write_text(EMPEROR.read_text().replace("emperor-curse-tolerance = 60", "emperor-curse-tolerance = 90"))
     pids = [on(host, "systemctl show --property MainPID --value uwsgi-emperor@shop") for host in HOSTS]
     with nothing_lost() as counted:
         run = shop.play("site", uwsgi_emperor_config_template=ours)

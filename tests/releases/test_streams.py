@@ -73,7 +73,7 @@ def test_an_app_that_has_no_streams_is_told_so(live):
 
 @pytest.fixture
 def wire(tmp_path):
-    """An app that uses uWSGI's own API, and has little time to go."""
+    """An app with a silent stream, and little time to go."""
     app = App("wire", tmp_path / "wire", HOSTS, processes=1, threads=4, streams=30, harakiri=4, drain=6)
     app.deploy()
     yield app
@@ -86,19 +86,6 @@ def again(app):
     (app.folder / "VERSION").write_text(f"{live_release(HOST, app.name)}\n")
     app.deploy()
     until(lambda: on(HOST, f"ls /var/www/{app.name}/run | grep -c sock") == "1\n")
-
-
-def test_websockets_of_uwsgis_own_api_outlive_the_deadline_and_are_told_of_a_release(wire):
-    clients, pid, are_open = begin(0, 20, "wire.test")
-    on(HOST, "sleep 6")
-    assert are_open() == 20
-    again(wire)
-    until(lambda: are_open() == 20)
-    on(HOST, f"kill -TERM {pid}")
-    seen = json.loads(clients.communicate(timeout=60)[0])
-    assert seen["wrong"] == [] and seen["codes"] == [1012] * 20
-    log = on(HOST, "cat /var/log/uwsgi/wire/wire_uwsgi.log")
-    assert "answered with 500" not in log and "takes longer" not in log and "(drain)" not in log
 
 
 def test_a_stream_that_does_not_end_is_cut_after_the_drain_and_counted(wire):

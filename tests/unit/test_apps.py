@@ -70,7 +70,7 @@ def test_a_relative_source_starts_from_the_inventory():
         ({"name": "shop.eu"}, ["name 'shop.eu'", "small letters, digits, '_' or '-'"]),
         ({"name": "s" * 33}, ["33 characters", "31", "shorten it"]),
         ({"limits": {"memory": "lots"}}, ["limits.memory is 'lots'", "512M or 2G", "50%"]),
-        ({"drain": 90}, ["drain is 90", "from 1 to 60", "the unit of the Emperors"]),
+        ({"drain": 90}, ["drain is 90", "from 1 to 55", "the Emperor ends"]),
         ({"drain": 0}, ["drain is 0"]),
         ({"concurrency": "asyncio"}, ["concurrency", "asyncio", "threads, gevent"]),
         ({"concurrency": "gevent"}, ["gevent is not among its packages (requirements.txt)", "add it"]),
@@ -312,6 +312,29 @@ LIVE_APPS = {
     "Socket.IO": ("Flask-SocketIO>=5\n", {"streams": 9}, ["flask-socketio is among its packages", "say processes: 1"]),
     "Socket.IO with one process": ("flask-socketio\n", {"streams": 9, "processes": 1}, []),
 }
+
+
+GEVENT = {
+    "not there": ("Flask\n# gevent\n", True),
+    "in an extra": ("gunicorn[gevent]\n", False),
+    "by another": ("gevent_websocket\n", False),
+    "a fork": ("git+https://github.com/acme/gevent.git@v1#egg=gevent\n", False),
+    "in a file elsewhere": ("-r https://example.com/requirements.txt\n", False),
+}
+
+
+@pytest.mark.parametrize(("requirements", "refused"), GEVENT.values(), ids=GEVENT)
+def test_greenlets_need_gevent_among_the_packages(tmp_path, requirements, refused):
+    (tmp_path / "hello.py").touch()
+    (tmp_path / "requirements.txt").write_text(requirements)
+    said = mistakes({"source": {"path": str(tmp_path)}, "concurrency": "gevent"})
+    assert ("gevent is not among its packages" in said) == refused, said
+
+
+def test_the_default_for_threads_is_not_an_apps_of_greenlets():
+    defaults = {"threads": 8, "harakiri": 9}
+    assert apps.defaults_for({"name": "green", "concurrency": "gevent"}, defaults) == {"harakiri": 9}
+    assert apps.defaults_for({"name": "plain"}, defaults) == defaults
 
 
 @pytest.mark.parametrize(("requirements", "changes", "words"), LIVE_APPS.values(), ids=LIVE_APPS)

@@ -28,9 +28,6 @@ class Worker(ModuleType):
         self.turn = os.memfd_create("turn")
         self.respawns, self.number = respawns, number
 
-    def websocket_handshake(self, *arguments):
-        return arguments
-
     def worker_id(self):
         return self.number
 
@@ -370,21 +367,25 @@ def test_a_client_that_takes_nothing_does_not_keep_others_from_being_told(progra
     assert told == [False, True]
 
 
-def test_a_websocket_of_uwsgis_own_api_is_left_to_uwsgi_and_has_no_deadline(program, monkeypatch):
-    connection, seen = Connection(program, monkeypatch), []
+def test_an_app_with_a_default_timeout_keeps_a_connection_that_waits(program, monkeypatch):
+    connection = Connection(program, monkeypatch)
 
     def app(environ, start):
-        assert program.uwsgi.websocket_handshake("key") == ("key",)
-        seen.extend(began for began, *_ in served.under_way.values())
-        assert not os.get_blocking(connection.uwsgi.fileno()), "as uWSGI needs it"
+        environ["gunicorn.socket"].send(b"x")
         served.streams.end()
-        return []
+        assert os.get_blocking(connection.uwsgi.fileno())
+        raise StopIteration
 
     served = application(program, app)
-    served({**request(), "HTTP_UPGRADE": "websocket"}, lambda *stated: None)
-    assert seen == [float("inf")]
-    assert connection.nginx.recv(100) == b"\x88\x02\x03\xf4"
-    assert program.uwsgi.websocket_handshake("key") == ("key",), "and outside of a request it is uWSGI's alone"
+    try:
+        served_default = socket.getdefaulttimeout()
+        environ = {**request(), "HTTP_UPGRADE": "websocket"}
+        monkeypatch.setattr(program.Channel, "setblocking", lambda self, flag: os.set_blocking(self.fileno(), flag))
+        socket.setdefaulttimeout(5)
+        served(environ, lambda *stated: None)
+    finally:
+        socket.setdefaulttimeout(served_default)
+    assert connection.nginx.recv(100) == b"x\x88\x02\x03\xf4"
 
 
 def test_an_app_that_patches_itself_in_a_process_of_threads_is_not_watched_but_told(monkeypatch, capfd):
@@ -436,7 +437,10 @@ def test_what_outlives_the_drain_of_a_removed_vassal_is_counted_and_cut(program,
 def test_a_vassal_whose_file_cannot_be_looked_at_goes_on(program, tmp_path):
     (tmp_path / "file").touch()
     assert not program.Vassal(str(tmp_path / "file/within"), 0).is_to_go()
-    assert program.Vassal(str(tmp_path / "gone"), 0).is_to_go()
+    vassal = program.Vassal(str(tmp_path / "gone"), 0)
+    assert vassal.is_to_go()
+    (tmp_path / "gone").touch()
+    assert not vassal.is_to_go(), "it has been put back"
 
 
 @pytest.mark.parametrize(

@@ -91,11 +91,10 @@ def test_streams_have_threads_of_their_own_and_no_deadline_of_uwsgis():
     assert "harakiri" not in options
 
 
-def test_greenlets_are_far_more_than_streams_and_have_the_time_of_a_drain():
-    options = vassal(concurrency="gevent", streams=500, drain=40)
-    assert (options["gevent"], options["gevent-early-monkey-patch"]) == (["2000"], ["true"])
-    assert options["worker-reload-mercy"] == ["43"] and not {"threads", "harakiri"} & options.keys()
-    assert vassal(concurrency="gevent", drain=5)["worker-reload-mercy"] == ["30"]
+def test_greenlets_are_far_more_than_streams():
+    options = vassal(concurrency="gevent", streams=500)
+    assert (options["gevent"], options["gevent-early-monkey-patch"]) == (["1500"], ["true"])
+    assert not {"threads", "harakiri"} & options.keys()
 
 
 def test_nginx_learns_the_release_and_the_log_the_request():
