@@ -5,7 +5,7 @@ import json
 import pytest
 from plays import HOSTS, on, until
 from test_deadline import LOG, RATE, asked, nothing_lost, told
-from test_streams import EVENTS, SOCKETS, begin, tell
+from test_streams import EVENTS, SOCKETS, again, begin, tell, until_alone
 
 (HOST,) = HOSTS
 
@@ -29,9 +29,8 @@ def green(shop):
 
 def test_a_release_loses_nothing_and_a_stuck_request_is_given_up_and_said(green):
     with nothing_lost(rate=RATE):
-        green.write("two")
-        green.deploy()
-        until(lambda: on(HOST, "ls /var/www/shop/run | grep -c sock") == "1\n")
+        again(green)
+        until_alone("shop")
     with nothing_lost(rate=RATE), asked("/stuck", 3) as statuses:
         until(lambda: len(told()) == 3)
     assert set(statuses) <= {502, 504}, statuses
@@ -44,10 +43,9 @@ def test_streams_in_greenlets_are_told_of_a_release_and_come_back(live):
     tell("one")
     on(HOST, "sleep 6")
     assert are_open() == EVENTS + SOCKETS
-    (live.folder / "VERSION").write_text("two\n")
-    live.deploy()
+    again(live)
     tell("two")
-    until(lambda: on(HOST, "ls /var/www/live/run | grep -c sock") == "1\n")
+    until_alone("live")
     until(lambda: are_open() == EVENTS + SOCKETS)
     on(HOST, f"sleep 3; kill -TERM {pid}")
     seen = json.loads(clients.communicate(timeout=60)[0])

@@ -5,7 +5,6 @@ import subprocess
 
 import pytest
 from plays import CHECKOUT, HOSTS, App, on, until
-from plays import live as live_release
 
 (HOST,) = HOSTS
 EVENTS, SOCKETS = 150, 50  # all streams that the app has
@@ -13,10 +12,10 @@ LOG = "/var/log/uwsgi/live/live_uwsgi.log"
 ASK = "curl -s -H 'Host: live.test'"
 
 
-def begin(events, sockets, name="live.test"):
+def begin(events, sockets):
     """Clients that keep streams open: their process, its id on the host, and a function that tells how many are open; returns once all are."""
     script = (CHECKOUT / "tests/releases/streams.py").read_text()
-    argv = ["docker", "exec", HOST, "timeout", "300", "python3", "-c", script, name, str(events), str(sockets)]
+    argv = ["docker", "exec", HOST, "timeout", "300", "python3", "-c", script, "live.test", str(events), str(sockets)]
     clients = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     pid = int(clients.stdout.readline())
 
@@ -26,6 +25,17 @@ def begin(events, sockets, name="live.test"):
 
     until(lambda: are_open() == events + sockets)
     return clients, pid, are_open
+
+
+def again(app):
+    """Release other code of an app."""
+    (app.folder / "VERSION").write_text("two\n")
+    app.deploy()
+
+
+def until_alone(name):
+    """Return when the live vassal of an app is the only one."""
+    until(lambda: on(HOST, f"ls /var/www/{name}/run | grep -c sock") == "1\n")
 
 
 def tell(*messages):
@@ -40,10 +50,9 @@ def test_streams_outlive_the_deadline_and_end_and_begin_with_a_release_and_no_me
     on(HOST, "sleep 6")
     assert are_open() == EVENTS + SOCKETS
     assert on(HOST, f"{ASK} -o /dev/null -w '%{{http_code}} %header{{retry-after}}' localhost/events") == "503 5"
-    (live.folder / "VERSION").write_text("two\n")
-    live.deploy()
+    again(live)
     tell("three")
-    until(lambda: on(HOST, "ls /var/www/live/run | grep -c sock") == "1\n")  # nothing of the old vassal is left
+    until_alone("live")
     until(lambda: are_open() == EVENTS + SOCKETS)
     tell("four")
     on(HOST, f"sleep 3; kill -TERM {pid}")
@@ -81,18 +90,12 @@ def wire(tmp_path):
     app.deploy()
 
 
-def again(app):
-    """Release an app once more, and return when nothing of the old vassal is left."""
-    (app.folder / "VERSION").write_text(f"{live_release(HOST, app.name)}\n")
-    app.deploy()
-    until(lambda: on(HOST, f"ls /var/www/{app.name}/run | grep -c sock") == "1\n")
-
-
 def test_a_stream_that_does_not_end_is_cut_after_the_drain_and_counted(wire):
     argv = ["docker", "exec", HOST, "sh", "-c", "curl -sN -H 'Host: wire.test' localhost/silence; echo ended"]
     silent = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [client.stdout.readline() for client in silent] == ["data: begins\n"] * 2
     again(wire)
+    until_alone("wire")
     assert all(client.communicate(timeout=60)[0].endswith("ended\n") for client in silent)
     log = on(HOST, "cat /var/log/uwsgi/wire/wire_uwsgi.log")
     assert "6 s after its vassal was removed (drain), 2 streams and 0 other requests have not ended" in log

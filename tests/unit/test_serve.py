@@ -54,7 +54,7 @@ def program(monkeypatch):
 
 def application(program, app, turn=None):
     """The app as uWSGI calls it, in a worker that may have two streams open."""
-    return program.Application(app, 5, turn, program.Streams(2), program.Vassal(__file__, 60))
+    return program.Application(app, 5, turn, program.Streams(2), program.Vassal(__file__, 55))
 
 
 def request(body=b"", wrapper=lambda file, size: file):
@@ -258,7 +258,7 @@ def test_a_stream_that_is_to_end_ends_between_two_events_and_says_when_to_come_b
 
 
 def test_an_app_without_streams_is_told_so_once_and_serves_on(program, capfd):
-    served = program.Application(streaming, 5, None, program.Streams(0), program.Vassal(__file__, 60))
+    served = program.Application(streaming, 5, None, program.Streams(0), program.Vassal(__file__, 55))
     for _ in range(2):
         assert len(list(served(request(), lambda *stated: None))) == 4
     assert capfd.readouterr().err.count("say streams: N in the inventory") == 1
@@ -319,7 +319,7 @@ def test_a_websocket_beyond_the_slots_is_refused(program, monkeypatch):
 
 def test_an_upgrade_to_an_app_without_streams_is_an_ordinary_request(program, capfd):
     served = program.Application(
-        lambda environ, start: [b"plain"], 5, None, program.Streams(0), program.Vassal(__file__, 60)
+        lambda environ, start: [b"plain"], 5, None, program.Streams(0), program.Vassal(__file__, 55)
     )
     environ = {**request(), "HTTP_UPGRADE": "websocket"}
     assert list(served(environ, lambda *stated: None)) == [b"plain"]
@@ -377,14 +377,11 @@ def test_an_app_with_a_default_timeout_keeps_a_connection_that_waits(program, mo
         raise StopIteration
 
     served = application(program, app)
+    socket.setdefaulttimeout(5)
     try:
-        served_default = socket.getdefaulttimeout()
-        environ = {**request(), "HTTP_UPGRADE": "websocket"}
-        monkeypatch.setattr(program.Channel, "setblocking", lambda self, flag: os.set_blocking(self.fileno(), flag))
-        socket.setdefaulttimeout(5)
-        served(environ, lambda *stated: None)
+        served({**request(), "HTTP_UPGRADE": "websocket"}, lambda *stated: None)
     finally:
-        socket.setdefaulttimeout(served_default)
+        socket.setdefaulttimeout(None)
     assert connection.nginx.recv(100) == b"x\x88\x02\x03\xf4"
 
 
@@ -441,6 +438,10 @@ def test_a_vassal_whose_file_cannot_be_looked_at_goes_on(program, tmp_path):
     assert vassal.is_to_go()
     (tmp_path / "gone").touch()
     assert not vassal.is_to_go(), "it has been put back"
+    streams = program.Streams(1)
+    streams.end()
+    streams.end(vassal.is_to_go())
+    assert not streams.ending
 
 
 @pytest.mark.parametrize(
@@ -452,7 +453,7 @@ def test_a_worker_ends_after_its_mercy_and_never_in_the_look_that_told_it_to_lea
     program, monkeypatch, stuck_for, others, signals
 ):
     clock, sent, looks = [1000.0], [], []
-    served = program.Application(None, 5, os.memfd_create("turn"), program.Streams(0), program.Vassal(__file__, 60))
+    served = program.Application(None, 5, os.memfd_create("turn"), program.Streams(0), program.Vassal(__file__, 55))
     frames = {7: sys._getframe(), 8: sys._getframe()}
     served.under_way = {8: (float("inf"), 8, request())} if others else {}
     served.under_way[7] = 1000.0, 7, request()

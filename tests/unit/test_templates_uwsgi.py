@@ -18,7 +18,7 @@ APP = {
     "concurrency": "threads",
     "preload": False,
     "harakiri": 60,
-    "drain": 60,
+    "drain": 55,
     "vassal_extra": {},
 }
 FOLDERS = {
@@ -46,7 +46,7 @@ def test_a_vassal_names_its_release_outright():
         "app-limit=60",
         "app-streams=0",
         "app-vassal=%p",
-        "app-drain=60",
+        "app-drain=55",
     ]
     assert options["socket"] == ["/var/www/shop/run/%n.sock"]
     assert not any("current" in value for values in options.values() for value in values)
