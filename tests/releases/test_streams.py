@@ -64,6 +64,16 @@ def test_streams_outlive_the_deadline_and_end_and_begin_with_a_release_and_no_me
     assert "/socket answered with 500" not in log and "takes longer" not in log
 
 
+@pytest.mark.parametrize("deed", ["reload", "restart"])
+def test_streams_are_told_when_their_emperor_begins_anew(live, deed):
+    clients, pid, are_open = begin(EVENTS, SOCKETS)
+    on(HOST, f"systemctl {deed} uwsgi-emperor@live")
+    until(lambda: are_open() == EVENTS + SOCKETS)
+    on(HOST, f"sleep 3; kill -TERM {pid}")
+    seen = json.loads(clients.communicate(timeout=60)[0])
+    assert seen["codes"] == [1012] * SOCKETS and seen["retries"] == EVENTS and seen["wrong"] == []
+
+
 def test_clients_that_have_gone_free_their_slots(live):
     clients, pid, _ = begin(EVENTS, SOCKETS)
     on(HOST, f"kill -KILL {pid}")
@@ -98,7 +108,7 @@ def test_a_stream_that_does_not_end_is_cut_after_the_drain_and_counted(wire):
     until_alone("wire")
     assert all(client.communicate(timeout=60)[0].endswith("ended\n") for client in silent)
     log = on(HOST, "cat /var/log/uwsgi/wire/wire_uwsgi.log")
-    assert "6 s after its vassal was removed (drain), 2 streams and 0 other requests have not ended" in log
+    assert "6 s after its vassal was told to go (drain), 2 streams and 0 other requests have not ended" in log
 
 
 SOCKET_IO = """

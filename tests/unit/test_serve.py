@@ -23,7 +23,6 @@ class Worker(ModuleType):
             "app-module": module.encode(),
             "app-limit": b"5",
             "app-streams": b"2",
-            "app-vassal": __file__.encode(),
         }
         self.turn = os.memfd_create("turn")
         self.respawns, self.number = respawns, number
@@ -54,7 +53,7 @@ def program(monkeypatch):
 
 def application(program, app, turn=None):
     """The app as uWSGI calls it, in a worker that may have two streams open."""
-    return program.Application(app, 5, turn, program.Streams(2), program.Vassal(__file__, 55))
+    return program.Application(app, 5, turn, program.Streams(2), program.Vassal(b"\0", 55))
 
 
 def request(body=b"", wrapper=lambda file, size: file):
@@ -258,7 +257,7 @@ def test_a_stream_that_is_to_end_ends_between_two_events_and_says_when_to_come_b
 
 
 def test_an_app_without_streams_is_told_so_once_and_serves_on(program, capfd):
-    served = program.Application(streaming, 5, None, program.Streams(0), program.Vassal(__file__, 55))
+    served = program.Application(streaming, 5, None, program.Streams(0), program.Vassal(b"\0", 55))
     for _ in range(2):
         assert len(list(served(request(), lambda *stated: None))) == 4
     assert capfd.readouterr().err.count("say streams: N in the inventory") == 1
@@ -319,7 +318,7 @@ def test_a_websocket_beyond_the_slots_is_refused(program, monkeypatch):
 
 def test_an_upgrade_to_an_app_without_streams_is_an_ordinary_request(program, capfd):
     served = program.Application(
-        lambda environ, start: [b"plain"], 5, None, program.Streams(0), program.Vassal(__file__, 55)
+        lambda environ, start: [b"plain"], 5, None, program.Streams(0), program.Vassal(b"\0", 55)
     )
     environ = {**request(), "HTTP_UPGRADE": "websocket"}
     assert list(served(environ, lambda *stated: None)) == [b"plain"]
@@ -400,10 +399,9 @@ class Over(Exception):
     """In the place of the end of the process, or of another look."""
 
 
-def test_what_outlives_the_drain_of_a_removed_vassal_is_counted_and_cut(program, monkeypatch, capfd, tmp_path):
-    clock, sent, file = [1000.0], [], tmp_path / "vassal.ini"
-    file.touch()
-    served = program.Application(None, 300, None, program.Streams(9), program.Vassal(str(file), 20))
+def test_what_outlives_the_drain_of_a_vassal_is_counted_and_cut(program, monkeypatch, capfd):
+    clock, sent, told = [1000.0], [], bytearray(1)
+    served = program.Application(None, 300, None, program.Streams(9), program.Vassal(told, 20))
     served.under_way = {number: (float("inf"), number, request()) for number in (1, 2)} | {3: (990.0, 3, request())}
     served.streams.open = {1: None, 2: None}
 
@@ -411,7 +409,7 @@ def test_what_outlives_the_drain_of_a_removed_vassal_is_counted_and_cut(program,
         clock[0] += seconds
         if clock[0] == 1100:
             assert not served.streams.ending
-            file.unlink()
+            told[0] = 1
 
     def kill(_pid, number):
         sent.append(number)
@@ -428,20 +426,21 @@ def test_what_outlives_the_drain_of_a_removed_vassal_is_counted_and_cut(program,
     with pytest.raises(Over):
         served.look()
     assert served.streams.ending and sent == [program.signal.SIGKILL] and clock[0] == 1121
-    assert "20 s after its vassal was removed (drain), 2 streams and 1 other requests" in capfd.readouterr().err
+    assert "20 s after its vassal was told to go (drain), 2 streams and 1 other requests" in capfd.readouterr().err
 
 
-def test_a_vassal_whose_file_cannot_be_looked_at_goes_on(program, tmp_path):
-    (tmp_path / "file").touch()
-    assert not program.Vassal(str(tmp_path / "file/within"), 0).is_to_go()
-    vassal = program.Vassal(str(tmp_path / "gone"), 0)
-    assert vassal.is_to_go()
-    (tmp_path / "gone").touch()
-    assert not vassal.is_to_go(), "it has been put back"
-    streams = program.Streams(1)
-    streams.end()
-    streams.end(vassal.is_to_go())
-    assert not streams.ending
+def test_the_master_tells_its_workers_to_go_in_memory_that_they_share(monkeypatch):
+    master = Worker()
+    master.register_rpc = lambda name, function: setattr(master, name, function)
+    monkeypatch.setitem(sys.modules, "uwsgi", master)
+    exec(compile(render("uwsgi_emperor", "turn.py.j2"), "turn.py", "exec"), {})
+    worker = serve().Vassal(master.told_to_go, 55)
+    assert not worker.is_to_go()
+    if not (child := os.fork()):
+        master.go()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert worker.is_to_go() and not worker.is_over()
 
 
 @pytest.mark.parametrize(
@@ -453,7 +452,7 @@ def test_a_worker_ends_after_its_mercy_and_never_in_the_look_that_told_it_to_lea
     program, monkeypatch, stuck_for, others, signals
 ):
     clock, sent, looks = [1000.0], [], []
-    served = program.Application(None, 5, os.memfd_create("turn"), program.Streams(0), program.Vassal(__file__, 55))
+    served = program.Application(None, 5, os.memfd_create("turn"), program.Streams(0), program.Vassal(b"\0", 55))
     frames = {7: sys._getframe(), 8: sys._getframe()}
     served.under_way = {8: (float("inf"), 8, request())} if others else {}
     served.under_way[7] = 1000.0, 7, request()

@@ -45,7 +45,6 @@ def test_a_vassal_names_its_release_outright():
         "app-module=shop:create_app()",
         "app-limit=60",
         "app-streams=0",
-        "app-vassal=%p",
         "app-drain=55",
     ]
     assert options["socket"] == ["/var/www/shop/run/%n.sock"]
