@@ -27,6 +27,7 @@ from ansible_collections.emperor.flask.plugins.module_utils import (
     retention,
     room,
     site,
+    slices,
     static,
     store,
     systemd,
@@ -278,6 +279,7 @@ class App:
     def _tidy(self, keep: int | None) -> None:
         for other in vassal.leftovers(self.layout, vassal.live(self.layout)):
             vassal.retire(self.layout, other)
+        slices.settle(self.layout, vassal.MERCY)
         self._settle_static()
         retention.prune(self.layout, keep)
 

@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
 
 from ansible_collections.emperor.flask.plugins.module_utils import box, systemd
-from ansible_collections.emperor.flask.plugins.module_utils.commands import run
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, run
 from ansible_collections.emperor.flask.plugins.module_utils.files import (
     Access,
     Snapshot,
+    names_in,
     remove,
     remove_tree,
     replace_file,
@@ -18,6 +21,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.files import (
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 
 PLACE = "box.conf"
+TASKS = "50-TasksMax.conf"  # where systemctl set-property keeps that property
 
 
 def _texts(layout: Layout, limits: str) -> dict[str, str]:
@@ -36,17 +40,32 @@ def apply(layout: Layout, limits: str) -> None:
     if differs(layout, limits):
         # First, so that a run that dies is finished by the next one. systemd gives a changed unit file's limits to a slice that runs only
         # on some versions (252, not 257).
-        settings = [line for line in limits.splitlines() if line.partition("=")[0] in PROPERTIES]
-        run(["systemctl", "set-property", "--runtime", box.slice_of(layout.name), *settings])
+        settings = {
+            line.partition("=")[0]: line for line in limits.splitlines() if line.partition("=")[0] in PROPERTIES
+        }
+        beside = _beside_what_runs(layout, settings["TasksMax"])
+        run(["systemctl", "set-property", "--runtime", box.slice_of(layout.name), *(settings | beside).values()])
         for path, text in _texts(layout, limits).items():
             replace_file(path, text.encode(), Access(0o644))
         # What was set outlives its change: a part of the machine's memory is kept under another name than a number of bytes.
-        remove_tree(_runtime(layout))
+        for name in names_in(_runtime(layout)):
+            if name != TASKS or not beside:
+                remove(os.path.join(_runtime(layout), name))
         systemd.daemon_reload()
     # Its control group, not its property Slice: that is the new one after a reload, wherever the Emperor still runs.
     shown = run(["systemctl", "show", "--property=ActiveState", "--property=ControlGroup", layout.unit])
     if "ActiveState=active" in shown and f"/{box.slice_of(layout.name)}/" not in shown:
         systemd.restart(layout.unit)
+
+
+def settle(layout: Layout, seconds: int) -> None:
+    """Take back what ``apply`` has given beyond the limits, once a release that had more tasks has ended: so many seconds from now."""
+    lifted, name = os.path.join(_runtime(layout), TASKS), box.slice_of(layout.name)
+    if os.path.exists(lifted) and not set(_lines(lifted)) & set(_lines(layout.slice_unit)):
+        # What the unit file says then: there may have been another release.
+        lower = f"grep ^TasksMax= {shlex.quote(layout.slice_unit)} | xargs systemctl set-property --runtime {shlex.quote(name)}"
+        with contextlib.suppress(CommandFailed):  # the next release makes up for it
+            systemd.schedule(f"emperor-end-{box.escaped(layout.name)}-tasks", seconds, ["/bin/sh", "-c", lower])
 
 
 def remove_all(layout: Layout) -> None:
@@ -56,6 +75,19 @@ def remove_all(layout: Layout) -> None:
     remove_tree(layout.drop_ins)
     remove_tree(_runtime(layout))
     systemd.daemon_reload()
+
+
+def _beside_what_runs(layout: Layout, stated: str) -> dict[str, str]:
+    """TasksMax where a lowered one has no room for another release beside what runs: for both, until ``settle``."""
+    shown = run(["systemctl", "show", "--property=TasksCurrent", "--value", box.slice_of(layout.name)]).strip()
+    running, most = int(shown) if shown.isdigit() else 0, int(stated.partition("=")[2])
+    return {"TasksMax": f"TasksMax={running + most}"} if 2 * running > most else {}
+
+
+def _lines(path: str) -> list[str]:
+    """The settings of tasks that a unit file has."""
+    text = (Snapshot.take(path).content or b"").decode()
+    return [line for line in text.splitlines() if line.startswith("TasksMax=")]
 
 
 def _runtime(layout: Layout) -> str:

@@ -81,6 +81,16 @@ def test_clients_that_have_gone_free_their_slots(live):
     until(lambda: on(HOST, f"{ASK} -m 1 -o /dev/null -w '%{{http_code}}' localhost/events", check=False) == "200")
 
 
+def test_an_app_that_gives_up_its_streams_has_fewer_tasks_once_the_old_release_has_ended(live):
+    live.entry |= {"streams": 0, "limits": {"tasks": 100}}
+    live.deploy()  # beside some 200 threads
+    tasks = "systemctl show --property=TasksMax --value emperor-live.slice"
+    assert int(on(HOST, tasks)) > 300
+    until_alone("live")
+    on(HOST, "systemctl start emperor-end-live-tasks.service")  # its timer's
+    assert on(HOST, tasks) == "100\n"
+
+
 def test_an_app_that_has_no_streams_is_told_so(live):
     live.entry["streams"] = 0
     live.deploy()
