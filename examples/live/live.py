@@ -48,12 +48,12 @@ def events():
     Where there is none for a while, a comment is the heartbeat: a client that has gone is noticed when something is sent to it, and
     nginx cuts what is silent for a minute.
     """
-    position = int(request.headers.get("Last-Event-ID", MESSAGES.stat().st_size))
+    position = int(request.headers.get("Last-Event-ID") or request.args.get("after") or MESSAGES.stat().st_size)
 
     def stream():
         with MESSAGES.open("rb") as messages:
             messages.seek(position)
-            yield ":\n\n"
+            yield f"id: {position}\n\n"
             while True:
                 with news:
                     grown = news.wait_for(lambda: size > messages.tell(), HEARTBEAT)
@@ -75,18 +75,26 @@ def echo(ws):
 
 @app.get("/")
 def page():
-    """A browser comes back to an event stream by itself, and to a websocket where its page says so: each at a time of its own."""
+    """A browser comes back by itself to an event stream that has ended; to a websocket, and to a stream that was refused, where its page says so.
+
+    Refused is one that finds no slot, or the app closed. Each comes back at a time of its own.
+    """
     return """<!doctype html>
 <title>live</title>
 <ul id="said"></ul>
 <script>
 const say = text => document.getElementById("said").append(Object.assign(document.createElement("li"), {textContent: text}));
-new EventSource("/events").onmessage = event => say(event.data);
+const again = connect => setTimeout(connect, 500 + 2500 * Math.random());
+(function listen(last = "") {
+  const events = new EventSource("/events?after=" + last);
+  events.onmessage = event => { last = event.lastEventId; say(event.data); };
+  events.onerror = () => events.readyState === EventSource.CLOSED && again(() => listen(last));
+})();
 (function connect() {
   const socket = new WebSocket(location.origin.replace("http", "ws") + "/socket");
   socket.onopen = () => socket.send("hello");
   socket.onmessage = event => say(event.data);
-  socket.onclose = () => setTimeout(connect, 500 + 2500 * Math.random());
+  socket.onclose = () => again(connect);
 })();
 </script>
 """
