@@ -26,7 +26,7 @@ def watch():
             with news:
                 size = now
                 news.notify_all()
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 threading.Thread(target=watch, daemon=True).start()
