@@ -138,7 +138,11 @@ class Load:
             nonlocal failed
             begin = time.monotonic()
             with contextlib.suppress(OSError, EOFError):
-                async with self.asked(f"127.2.0.{index % 100 + 1}", "GET /", "Connection: close") as (status, reader, _):
+                async with self.asked(f"127.2.0.{index % 100 + 1}", "GET /", "Connection: close") as (
+                    status,
+                    reader,
+                    _,
+                ):
                     await reader.read()
                     if status == 200:
                         took.append(1000 * (time.monotonic() - begin))
@@ -209,7 +213,13 @@ class Load:
         await asyncio.sleep(2)  # for the last message
         lost = sum(len(set(self.told) - set(client.got)) for client in self.events)
         doubled = sum(len(client.got) - len(set(client.got)) for client in self.events)
-        return {**seen, "median": statistics.median(self.away), "slowest": max(self.away), "lost": lost, "doubled": doubled}
+        return {
+            **seen,
+            "median": statistics.median(self.away),
+            "slowest": max(self.away),
+            "lost": lost,
+            "doubled": doubled,
+        }
 
     async def memory(self) -> dict[str, float]:
         """What the server takes."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from ansible_collections.emperor.flask.plugins.module_utils.box import slice_of
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access
 
+COMPLETE = "emperor-complete"  # stands in a virtual environment that was finished
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -16,7 +16,7 @@ import time
 
 from ansible_collections.emperor.flask.plugins.module_utils import static, vassal
 from ansible_collections.emperor.flask.plugins.module_utils.files import link_target, names_in
-from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.layout import COMPLETE, Layout
 
 SECOND = 10**9  # nanoseconds
 NEVER = 0  # nanoseconds since the epoch
@@ -63,7 +63,8 @@ def prune(layout: Layout, keep: int | None) -> None:
     """Remove all but the last ``keep`` releases (None: all that served), what never served, and stores nobody points to.
 
     The live release always stays, and so does one that served and whose vassal still finishes its requests. Static files stay for one
-    release more, and so do the links to them.
+    release more, and so do the links to them. The virtual environment of a release that failed (``keep`` is None) stays for the next try:
+    it may have taken minutes, and had nothing to do with the failure. It goes with the next release that succeeds, or makes another.
     """
     current = os.path.basename(link_target(layout.current) or "")
     order = [name for name in served(layout) if name != current]
@@ -72,12 +73,18 @@ def prune(layout: Layout, keep: int | None) -> None:
     for name in names_in(layout.releases):
         if name not in needed:
             _remove_tree(layout.release(name))
-    stay = {*static.LINKS, *static.linked(layout)}
+    stay = {*static.LINKS, *static.linked(layout), *(_youngest_venv(layout) if keep is None else ())}
     for store, link in ((layout.codes, "code"), (layout.venvs, "venv"), (layout.statics, "static")):
         targets = {link_target(os.path.join(layout.release(name), link)) for name in names_in(layout.releases)}
         for name in names_in(store):
             if name not in {os.path.basename(target) for target in targets if target} | stay:
                 _remove_tree(os.path.join(store, name))
+
+
+def _youngest_venv(layout: Layout) -> list[str]:
+    """The complete virtual environment that was made last, by the time of its last rename; none if there is none."""
+    names = [name for name in names_in(layout.venvs) if os.path.exists(os.path.join(layout.venv(name), COMPLETE))]
+    return sorted(names, key=lambda name: os.stat(layout.venv(name)).st_ctime_ns)[-1:]
 
 
 def _set_time(layout: Layout, release: str, when: int) -> None:

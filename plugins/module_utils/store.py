@@ -17,12 +17,11 @@ from ansible_collections.emperor.flask.plugins.module_utils.bench import adopt, 
 from ansible_collections.emperor.flask.plugins.module_utils.box import Job
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, tail
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access, remove_tree, replace_file
-from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.layout import COMPLETE, Layout
 from ansible_collections.emperor.flask.plugins.module_utils.packages import Packages
 from ansible_collections.emperor.flask.plugins.module_utils.pip import LENT, lent, pip, reason
 
 SCHEMA = 2  # of a release's manifest
-COMPLETE = "emperor-complete"  # stands in a virtual environment that was finished
 SOURCE = "/var/www/source"  # where a build sees a copy of the code that it may write in
 # Run in the box: fills a folder, and byte-compiles it. A store never changes, so Python need not look whether it did.
 FILL = """

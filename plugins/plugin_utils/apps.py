@@ -114,7 +114,10 @@ def prepare(app: App, base: Path, version: str | None = None, with_source: bool 
 
 def warnings(app: App) -> Iterator[str]:
     """What will probably not work, as far as the packages of a right app tell."""
-    names = requirements.plan(source.resolve(app["source"]), app["requirements"], app["module"]).names()
+    try:
+        names = requirements.plan(source.resolve(app["source"]), app["requirements"], app["module"]).names()
+    except Refusal:  # it has changed since it was checked: what needs it next says so
+        return
     for name in LIVE:
         if name in names and not app["streams"]:
             yield (

@@ -103,7 +103,8 @@ def _memory(stated: str, host: Host) -> int:
 
 def _threads(app: App) -> str:
     """The threads of a process, as messages name them."""
-    return f"{app['threads']} threads" + (f" and {app['streams']} streams" if app["streams"] else "")
+    requests = "greenlets" if app["concurrency"] == "gevent" else f"{app['threads']} threads"
+    return requests + (f" and {app['streams']} streams" if app["streams"] else "")
 
 
 def _percent(text: str) -> int:

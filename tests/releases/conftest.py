@@ -1,5 +1,6 @@
 """What the release tests share: the app, and what is left of it on a host."""
 
+import os
 import subprocess
 import time
 
@@ -44,6 +45,9 @@ def fleet(tmp_path):
     return _released(Shop(tmp_path / "shop", FLEET))
 
 
+STREAMS = int(os.environ.get("EMPEROR_STREAMS", "200"))  # that an app with live pages may have
+
+
 @pytest.fixture(name="live")
 def live_pages(tmp_path):
     """The example app with live pages, with a deadline that its streams outlive; taken away afterwards."""
@@ -54,7 +58,7 @@ def live_pages(tmp_path):
         fixture=CHECKOUT / "examples/live",
         processes=1,
         threads=8,
-        streams=200,
+        streams=STREAMS,
         harakiri=4,
         shared=["instance"],
         env={"HEARTBEAT": "2"},

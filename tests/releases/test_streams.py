@@ -4,10 +4,12 @@ import json
 import subprocess
 
 import pytest
+from conftest import STREAMS
 from plays import CHECKOUT, HOSTS, App, on, until
 
 (HOST,) = HOSTS
-EVENTS, SOCKETS = 150, 50  # all streams that the app has
+EVENTS, SOCKETS = STREAMS * 3 // 4, STREAMS // 4  # all streams that the app has
+HEARTBEAT = 2  # seconds, as the fixture live says
 LOG = "/var/log/uwsgi/live/live_uwsgi.log"
 ASK = "curl -s -H 'Host: live.test'"
 
@@ -76,9 +78,11 @@ def test_streams_are_told_when_their_emperor_begins_anew(live, deed):
 
 def test_clients_that_have_gone_free_their_slots(live):
     clients, pid, _ = begin(EVENTS, SOCKETS)
-    on(HOST, f"kill -KILL {pid}")
+    on(HOST, f"kill -KILL {pid}; sleep {3 * HEARTBEAT}")  # two, and one to spare
     clients.wait()
-    until(lambda: on(HOST, f"{ASK} -m 1 -o /dev/null -w '%{{http_code}}' localhost/events", check=False) == "200")
+    clients, pid, _ = begin(EVENTS, SOCKETS)
+    on(HOST, f"kill -TERM {pid}")
+    assert 503 not in json.loads(clients.communicate(timeout=60)[0])["statuses"]
 
 
 def test_an_app_that_gives_up_its_streams_has_fewer_tasks_once_the_old_release_has_ended(live):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils import retention, static, vassal
-from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.layout import COMPLETE, Layout
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,6 +102,19 @@ def test_after_a_failure_only_what_never_served_goes(tmp_path):
     retention.prune(layout, None)
     assert there(layout) == IDS[:2]
     assert not retention.debris(layout)
+
+
+def test_the_environment_of_a_release_that_failed_stays_for_the_next_try_until_one_succeeds(tmp_path):
+    layout = make(tmp_path, ["deployed"], 0)
+    for name in ("first", "half", "second"):
+        Path(layout.venv(name)).mkdir()
+        if name != "half":
+            Path(layout.venv(name), COMPLETE).touch()
+    retention.prune(layout, None)
+    assert sorted(os.listdir(layout.venvs)) == ["common", "second"]
+    assert not retention.debris(layout)
+    retention.prune(layout, 5)
+    assert os.listdir(layout.venvs) == ["common"]
 
 
 def test_half_of_an_entry_goes(tmp_path):
