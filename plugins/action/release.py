@@ -51,6 +51,8 @@ class ActionModule(ActionBase):
         step = self._arguments["step"]
         planned = {"stage": self._stage, "rollback": self._rollback, "maintenance": self._maintenance}
         result = planned[step]() if step in planned else self._follow(step, self._arguments["plan"])
+        if result.get("failed"):
+            result.pop("by_app", None)  # a plan has what counts of it
         return messages.of(result, self._inventory.secrets()) if result.get("failed") or result.get("hooks") else result
 
     def _stage(self) -> Result:
@@ -70,6 +72,7 @@ class ActionModule(ActionBase):
         changed = [release for release in releases if not release.is_live(seen[release.app["name"]])]
         gone = [app["name"] for app in apps if app["state"] == "absent" and seen[app["name"]]["exists"]]
         closing = plans.closing(releases, seen)
+        host = self._vars["inventory_hostname"]
         opens_last = {release.app["name"] for release in changed if closing.get(release.app["name"]) is False}
         result: Result = {
             "changed": bool(changed or gone or closing),
@@ -78,10 +81,12 @@ class ActionModule(ActionBase):
                 *(plans.closing_diff(name, closed) for name, closed in closing.items()),
             ],
             "releases": [plans.line(release, seen[release.app["name"]], release in changed) for release in releases],
+            "told": plans.told(host, gone, closing),
             "plan": plans.empty(),
         }
         if self._task.check_mode:
-            return result
+            would = {release.app["name"]: release.why(seen[release.app["name"]]) for release in changed}
+            return {**result, "told": plans.told(host, gone, closing, would)}
         if gone:
             removed = self._module("remove", [{"name": name} for name in gone])
             if removed.get("failed"):

@@ -46,8 +46,20 @@ def test(layout: Layout, nginx_conf: str, default_server: bool) -> None:
         try:
             run(["nginx", "-t", "-q", "-c", os.path.join(copy, "nginx.conf")])
         except CommandFailed as error:
+            _check_without()
             said = error.output.replace(site, "its nginx.conf").replace(copy, NGINX)
             raise Refusal(f"nginx refuses the site: {tail(said)}\n{remedy(said)}") from error
+
+
+def _check_without() -> None:
+    """Raise Refusal where nginx refuses the configuration of the host as it is, without the new site."""
+    try:
+        run(["nginx", "-t", "-q"])
+    except CommandFailed as error:
+        raise Refusal(
+            f"nginx refuses the configuration that is on the host already: {tail(error.output)}\n"
+            "Somebody has changed it by hand. Correct it, or run site.yml where the file is a role's; nginx serves on with what it has read"
+        ) from error
 
 
 def remedy(said: str) -> str:

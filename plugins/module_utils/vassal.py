@@ -43,9 +43,11 @@ MAX_LOG = 64 * 1024  # bytes of a log that are read for a message
 ENDED = "[emperor] removed uwsgi instance {}.ini\n"  # the Emperor's log, before it tries again (core/emperor.c)
 NOT_LOADED = "unable to load app"  # uWSGI, after the exception of an import
 STARTING = "*** Starting uWSGI"  # the first line of each start in a vassal's log
+BEGINS = "Traceback (most recent call last):"
 TRACEBACK = re.compile(
     r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*(\S.*)$", re.MULTILINE
 )  # its exception
+UNKNOWN_OPTION = re.compile(r"^\[strict-mode\] unknown config directive: (.*)$", re.MULTILINE)
 INTERVAL = 0.1  # seconds between two looks at a candidate
 
 
@@ -253,9 +255,16 @@ def _first_start(log: str) -> str:
 
 def _cause(layout: Layout, start: Start) -> str:
     """The line that says why a first attempt failed: the exception that its last traceback ends with, if it could not load the app."""
-    log = _first_start(_since(layout.log, start.log)).partition(STARTING)[2]
-    ends = TRACEBACK.findall(log.partition(NOT_LOADED)[0]) if NOT_LOADED in log else []
+    if unknown := UNKNOWN_OPTION.search(_since(layout.emperor_log, start.emperor_log)):
+        return f"uWSGI has no option '{unknown.group(1)}'; correct vassal_extra, or the template"
+    ends = TRACEBACK.findall(_traceback(_first_start(_since(layout.log, start.log))))
     return ends[-1] if ends else "its processes have ended"
+
+
+def _traceback(log: str) -> str:
+    """What a start's log has of an import that failed, with the errors that led to it; none where another thing ended it."""
+    before, found, _ = log.partition(STARTING)[2].partition(NOT_LOADED)
+    return before[before.find(BEGINS) :] if found and BEGINS in before else ""
 
 
 def _said(layout: Layout, start: Start) -> str:
@@ -266,8 +275,9 @@ def _said(layout: Layout, start: Start) -> str:
             f"its Emperor (process {start.emperor}) is stopped by a signal; "
             f"continue it with: systemctl kill --signal=CONT {emperor}"
         )
+    log = _first_start(_since(layout.log, start.log))
     for path, text in (
-        (layout.log, _first_start(_since(layout.log, start.log))),
+        (layout.log, _traceback(log) or log),
         (layout.emperor_log, _since(layout.emperor_log, start.emperor_log)),
     ):
         if text.strip():

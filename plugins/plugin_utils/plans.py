@@ -3,14 +3,14 @@
 """A plan: what the planning step of a release hands to the steps after it, through the play's variables. It holds no secret.
 
 ``began`` is in seconds since the epoch. An app's entry has its name, ``before`` and ``activation`` (each a release with a number),
-``keep`` (releases), ``back`` (whether this is a rollback), ``opens`` (whether it ends a maintenance), ``hooks`` (their names), ``host`` (the
-name it answers to) and ``scheme``.
+``keep`` (releases), ``why`` (it is released), ``back`` (whether this is a rollback), ``opens`` (whether it ends a maintenance), ``hooks``
+(their names), ``host`` (the name it answers to) and ``scheme``.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered
@@ -48,6 +48,7 @@ def of_releases(
                 "keep": release.app["keep_releases"],
                 "back": False,
                 "opens": name in opens,
+                "why": release.why(seen[name]),
                 "hooks": [when for when, commands in release.app["hooks"].items() if commands and new],
                 **staged.get(name, {}),
             }
@@ -57,7 +58,16 @@ def of_releases(
 
 def of_rollback(began: float, name: str, staged: Result) -> Result:
     """An app that goes back; a rollback keeps all releases and runs no hook. After a failure there is its lock to free."""
-    app = {"name": name, "before": None, "activation": None, "host": "", "scheme": "", "keep": None, "hooks": []}
+    app = {
+        "name": name,
+        "before": None,
+        "activation": None,
+        "host": "",
+        "scheme": "",
+        "keep": None,
+        "hooks": [],
+        "why": "the rollback",
+    }
     return {"began": began, "apps": [{**app, "back": True, "opens": False, **staged.get(name, {})}]}
 
 
@@ -99,16 +109,34 @@ def line(release: Rendered, seen: Result, changed: bool) -> Result:
 
 
 def report(app: Result, plan: Result, host: str) -> str:
-    """A line for people: app, host, old release, new release, seconds, URL."""
+    """A line for people: app, host, old release, new release (or why the same one was started anew), seconds, URL."""
     old, new = ((app[key] or "nothing").partition(".")[0] for key in ("before", "activation"))
     name = host if app["host"] == "localhost" else app["host"]
-    return f"{app['name']} on {host}: {old} -> {new} in {time.time() - plan['began']:.1f} s, {app['scheme']}://{name}/"
+    what = f"{old} -> {new}" if old != new else f"{new} anew, for {app['why']},"
+    return f"{app['name']} on {host}: {what} in {time.time() - plan['began']:.1f} s, {app['scheme']}://{name}/"
+
+
+def told(host: str, gone: Iterable[str], closing: dict[str, bool], would: dict[str, str] | None = None) -> list[str]:
+    """Lines for people of what is done beside releases; ``would`` is check mode: the apps that it would release, and why."""
+    may = "" if would is None else "would be "
+    states = {True: "closed for maintenance", False: "opened"}
+    return [
+        *(f"{name} on {host}: {may}taken away" for name in gone),
+        *(f"{name} on {host}: {may}{states[closed]}" for name, closed in closing.items()),
+        *(f"{name} on {host}: {may}released, for {why}" for name, why in (would or {}).items()),
+    ]
 
 
 def reverted(result: Result, variables: Result) -> Result:
     """The failure that made a play revert, told last, where people look for it."""
-    first = variables.get("ansible_failed_result", {}).get("msg") or "another host failed"
+    first = _headline(variables.get("ansible_failed_result", {}).get("msg") or "another host failed")
     said = f"{first}\nNothing was switched: what this host served before, it serves on."
     if result.get("failed"):
         said = f"{first}\nWhat was begun could not be taken away, so run again: {result['msg']}"
-    return {**result, "failed": True, "changed": False, "msg": said}
+    return {"failed": True, "changed": False, "msg": said}
+
+
+def _headline(said: str) -> str:
+    """The first line of a failure, with the next where that only leads to it: the whole was told when it failed."""
+    first, _, rest = said.partition("\n")
+    return f"{first} {rest.splitlines()[0].strip()}" if first.endswith(":") and rest.strip() else first

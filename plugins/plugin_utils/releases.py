@@ -97,6 +97,16 @@ class Rendered:
             and keyed_digest(seen["secrets"]["salt"], self.secrets) == seen["secrets"]["digest"]
         )
 
+    def why(self, seen: dict[str, Any]) -> str:
+        """What is not as it should be on a host that does not serve this release as it should."""
+        if seen["release"] != self.identity:
+            return f"another release, {self.identity}" if seen["release"] else "it is not on this host"
+        if keyed_digest(seen["secrets"]["salt"], self.secrets) != seen["secrets"]["digest"]:
+            return "other secrets"
+        return (
+            "its folders, limits, vassal or site are not as they should be" if seen["healthy"] else "it is not healthy"
+        )
+
     def diff(self, seen: dict[str, Any]) -> list[dict[str, str]]:
         """What changes for the app, as Ansible's diff shows it; the code by its digest, the secrets not at all."""
         name = self.app["name"]

@@ -14,7 +14,9 @@ def release(maintenance):
         "keep_releases": 5,
         "hooks": {"build": ["a"], "before_switch": []},
     }
-    return SimpleNamespace(app=app, identity="b" * 12, host="shop.test", scheme="https")
+    return SimpleNamespace(
+        app=app, identity="b" * 12, host="shop.test", scheme="https", why=lambda seen: "other secrets"
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,44 @@ def test_the_diff_says_which_way():
         "after": "on\n",
     }
     assert plans.closing_diff("shop", False)["after"] == "off\n"
+
+
+def test_the_outcome_names_all_that_changes_and_why():
+    assert plans.told("web1", ["old"], {"shop": True, "blog": False}) == [
+        "old on web1: taken away",
+        "shop on web1: closed for maintenance",
+        "blog on web1: opened",
+    ]
+    assert plans.told("web1", ["old"], {}, {"shop": "other secrets"}) == [
+        "old on web1: would be taken away",
+        "shop on web1: would be released, for other secrets",
+    ]
+    assert plans.told("web1", ["old"], {}, {}) == ["old on web1: would be taken away"]
+
+
+def test_the_same_release_that_is_started_anew_is_reported_with_the_reason():
+    seen = {"shop": {"release": "b" * 12, "activation": f"{'b' * 12}.1"}}
+    plan = plans.of_releases(0, [release(None)], seen, {"shop": {"activation": f"{'b' * 12}.2"}})
+    line = plans.report(plan["apps"][0], plan, "web1")
+    assert line.startswith("shop on web1: bbbbbbbbbbbb anew, for other secrets, in ")
+
+
+@pytest.mark.parametrize(
+    ("failed", "last"),
+    [
+        (
+            "app 'shop': it cannot start: ImportError\nThe end of the log:\nmuch",
+            "app 'shop': it cannot start: ImportError",
+        ),
+        ("app 'shop': pip failed:\n  ERROR: no such package\nmuch", "app 'shop': pip failed: ERROR: no such package"),
+        ("app 'shop': pip failed:", "app 'shop': pip failed:"),
+        (None, "another host failed"),
+    ],
+)
+def test_what_failed_is_told_whole_once_and_in_a_line_at_the_end(failed, last):
+    variables = {"ansible_failed_result": {"msg": failed}} if failed else {}
+    assert plans.reverted({"by_app": {}}, variables) == {
+        "failed": True,
+        "changed": False,
+        "msg": f"{last}\nNothing was switched: what this host served before, it serves on.",
+    }

@@ -83,6 +83,20 @@ def test_a_host_is_left_alone_only_if_everything_is_right(changes):
     assert not release().is_live(seen(release(), **changes))
 
 
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"release": None}, "it is not on this host"),
+        ({"release": "other"}, "another release, "),
+        ({"healthy": False}, "it is not healthy"),
+        ({"in_place": False}, "its folders, limits, vassal or site are not as they should be"),
+    ],
+)
+def test_why_an_app_is_released_is_known(changes, why):
+    assert release().why(seen(release(), **changes)).startswith(why)
+    assert release(secrets={"KEY": "new"}).why(seen(release())) == "other secrets"
+
+
 def test_a_diff_shows_what_changes_and_no_secret():
     before, after = release(), release(env={"A": "1"}, secrets={"KEY": "s3cret"})
     (part,) = after.diff(seen(before))

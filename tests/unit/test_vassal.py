@@ -322,7 +322,17 @@ def test_a_candidate_that_has_ended_is_not_waited_for_and_the_cause_stands_first
     first, where, *log = str(refusal.value).splitlines()
     assert first == f"the release {RELEASE} cannot start: ImportError: no such thing"
     assert where == f"The end of {layout.log}:"
-    assert log == f"{attempt}{TRACE}".splitlines()
+    assert log == TRACE.partition("unable to load app")[0].splitlines()
+
+
+def test_an_option_that_uwsgi_does_not_know_is_named(layout):
+    Path(layout.log).write_text("")
+    unknown = "[strict-mode] unknown config directive: no-such-option\n"
+    Path(layout.emperor_log).write_text(unknown + ENDED.format(RELEASE))
+    with pytest.raises(
+        Refusal, match=f"the release {RELEASE} cannot start: uWSGI has no option 'no-such-option'; correct vassal_extra"
+    ):
+        vassal.wait_until_healthy(layout, Activation(RELEASE, 1), Health("/", ("200",), 60), QUIET)
 
 
 def test_others_that_start_and_end_beside_a_candidate_are_not_taken_for_it(layout):
