@@ -30,6 +30,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inv
 ROLES = ("prerequisites", "nginx", "uwsgi_emperor", "flask_app")
 FACT = "emperor_flask_host"
 APPS = ("flask_apps", "flask_app_defaults")  # checked app by app, each under its own name
+STRATEGIES = ("linear", "debug", "mitogen_linear")  # all hosts take a step before any takes the next
 TEMPLATE = "_template"  # how the variables end that put a file of the user's in a template's place
 
 display = Display()
@@ -49,6 +50,8 @@ class ActionModule(ActionBase):
         _, arguments = self.validate_argument_spec({"role": {"choices": list(ROLES)}})
         roles = [arguments["role"]] if arguments["role"] else list(ROLES)
         mistakes = [mistake for role in roles for mistake in self._check_variables(role)]
+        if "flask_app" in roles:
+            mistakes += self._check_strategy()
         if {"nginx", "flask_app"} & {*roles}:
             mistakes += acme.mistakes(self._inventory)
         prepared, found = self._inventory.apps()
@@ -95,6 +98,12 @@ class ActionModule(ActionBase):
             if name.startswith(prefix) and name not in schema:
                 for near in difflib.get_close_matches(name, schema, n=1, cutoff=0.85):
                     display.warning(f"'{name}' is no variable of emperor.flask.{role}; did you mean '{near}'?")
+
+    def _check_strategy(self) -> Iterator[str]:
+        """A release goes from step to step on all hosts together, which is what the linear strategies do."""
+        strategy = str(self._task.get_play().strategy)
+        if strategy.rpartition(".")[2] not in STRATEGIES:
+            yield f"strategy is '{strategy}', under which one host would serve a release that another refuses; say strategy: linear in the play"
 
     def _check_default_server(self, prepared: list[apps.App]) -> Iterator[str]:
         """The greeting page and an app cannot both answer on the default server."""

@@ -9,6 +9,7 @@ import subprocess
 from typing import IO
 
 MOST_OUTPUT = 2**20  # bytes of a command's output that are kept
+ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 CHUNK = 2**16  # bytes that are read at a time
 
 
@@ -28,8 +29,10 @@ def run(argv: list[str], cwd: str | None = None, env: dict[str, str] | None = No
     """Return what a command printed (both streams); raise CommandFailed when it cannot start or ends with an error.
 
     It has no terminal to ask on; ``given`` is a file that it reads as its standard input. What runs as an app's account is not started
-    here, but in the app's box (jobs.py).
+    here, but in the app's box (jobs.py). Programs of administrators are found whoever became root: ``su`` keeps a user's PATH.
     """
+    env = dict(os.environ if env is None else env)
+    env["PATH"] = os.pathsep.join([env.get("PATH", os.defpath), *ADMINISTRATORS])
     try:
         with open(given or os.devnull, "rb") as stdin:
             process = subprocess.Popen(

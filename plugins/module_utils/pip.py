@@ -21,9 +21,13 @@ from ansible_collections.emperor.flask.plugins.module_utils.files import Access,
 
 FOLDER = "/etc/emperor-flask"
 LENT = "/var/www/lent"  # where a build sees what is lent to it
-TOLD = re.compile(r"PIP_\w+|(https?|all|no)_proxy|SSL_CERT_FILE|REQUESTS_CA_BUNDLE", re.IGNORECASE)
+# What the environment may say of where packages come from. Not how they are installed: PIP_USER, say, is about root's own.
+TOLD = re.compile(
+    r"PIP_(\w*INDEX\w*|FIND_LINKS|TRUSTED_HOST|\w*CERT|PROXY|\w*TIMEOUT|RETRIES|CONSTRAINT|\w+_BINARY)|(https?|all|no)_proxy|SSL_CERT_FILE|REQUESTS_CA_BUNDLE",
+    re.IGNORECASE,
+)
 QUOTED = re.compile(r'["\\`$]')  # what double quotes do not protect (systemd.exec(5))
-TEMPORARY = "/var/tmp"  # /tmp is often mounted noexec, and a build executes what it has compiled
+TEMPORARY = "/var/www/tmp"  # where a build has room of its own: /tmp and /var/tmp are often mounted noexec, and a build executes what it has compiled
 RETRIES = "2"  # pip's default, 5, lets an index that does not answer take two minutes
 INDEX = "https://pypi.org/simple"
 GAVE_UP = re.compile(r"Retry\(total=0|Max retries exceeded")
@@ -58,13 +62,15 @@ def own(folder: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def lent(bench: str, user: str, texts: dict[str, str]) -> Iterator[list[str]]:
-    """What a job of ``user`` needs for pip, as settings of its unit: environment, credentials, and files that pip reads.
+    """What a job of ``user`` needs for pip, as settings of its unit: environment, credentials, files that pip reads, and room (TEMPORARY).
 
     It sees them in LENT for as long as this lasts; they stand in ``bench``, which is root's.
     """
-    folder = os.path.join(bench, "lent")
+    folder, room = os.path.join(bench, "lent"), os.path.join(bench, "tmp")
     os.mkdir(folder)
     os.chmod(folder, 0o755)
+    os.mkdir(room, 0o700)
+    Access(0o700, user, user).apply(room)
     variables = _variables(TEMPORARY)
     try:
         for name, text in texts.items():
@@ -76,15 +82,19 @@ def lent(bench: str, user: str, texts: dict[str, str]) -> Iterator[list[str]]:
         # By way of a file: anybody can ask systemd for the environment of a unit.
         environment = os.path.join(bench, "environment")
         replace_file(environment, "".join(map(_line, variables.items())).encode(), Access(0o600))
-        yield [f"EnvironmentFile={environment}", f"BindReadOnlyPaths={folder}:{LENT}"]
+        yield [f"EnvironmentFile={environment}", f"BindReadOnlyPaths={folder}:{LENT}", f"BindPaths={room}:{TEMPORARY}"]
     finally:
         remove_tree(folder)
+        remove_tree(room)
 
 
-def _variables(home: str) -> dict[str, str]:
-    """What pip is told by its environment: this, and what the play's own says of pip and proxies."""
+def _variables(room: str) -> dict[str, str]:
+    """What pip is told by its environment: this, and what the play's own says of indexes and proxies. ``room`` is its home, and for what it builds.
+
+    A pip.conf of the host counts for where packages come from; ``user = true`` in it has no place in a virtual environment.
+    """
     told = {name: value for name, value in os.environ.items() if TOLD.fullmatch(name)}
-    variables = {"PIP_RETRIES": RETRIES, **told, "HOME": home, "TMPDIR": TEMPORARY, "LC_ALL": "C.UTF-8"}
+    variables = {"PIP_RETRIES": RETRIES, **told, "PIP_USER": "0", "HOME": room, "TMPDIR": room, "LC_ALL": "C.UTF-8"}
     settings = os.path.join(FOLDER, "pip.conf")
     if os.path.exists(settings):
         variables["PIP_CONFIG_FILE"] = settings
@@ -107,12 +117,12 @@ def unanswered(output: str) -> str | None:
 
 
 def reason(output: str, folder: str) -> str:
-    """The last lines of a pip or build that failed; where a disk is full, with the space that is left in ``folder`` and beside."""
+    """The last lines of a pip or build that failed; where a disk is full, with the space that is left in ``folder``."""
     text = tail(output)
     if "No space left on device" not in output:
         return text
-    left = [f"{shutil.disk_usage(place).free // 2**20} MB in {place}" for place in (folder, TEMPORARY)]
-    return f"{text}\nA disk is full: there are {' and '.join(left)} left; make room and run again."
+    left = shutil.disk_usage(folder).free // 2**20
+    return f"{text}\nA disk is full: there are {left} MB left in {folder}; make room and run again."
 
 
 def index_named(output: str) -> str:

@@ -41,6 +41,8 @@ def settings(monkeypatch, tmp_path):
     (folder / "proxy").write_text('http_proxy=http://me:p=1"$x\\`@proxy\nno_proxy=a,b\n')
     monkeypatch.setattr(pip, "FOLDER", str(folder))
     monkeypatch.setenv("PIP_INDEX_URL", "https://of-the-play.example.com")
+    monkeypatch.setenv("PIP_USER", "1")
+    monkeypatch.setenv("PIP_TARGET", "/root")
     return folder
 
 
@@ -48,7 +50,7 @@ def test_a_build_is_lent_files_that_it_can_only_read_and_loses_them(monkeypatch,
     seen = {}
     monkeypatch.setattr(pip.Access, "apply", lambda self, path: seen.update({Path(path).name: (self.mode, self.owner)}))
     with pip.lent(str(tmp_path), "_shop", {"made.txt": "flask\n"}) as lent:
-        environment, bound = (value.partition("=")[2] for value in lent)
+        environment, bound, room = (value.partition("=")[2] for value in lent)
         folder, place = bound.split(":")
         assert (place, lent[1].partition("=")[0]) == (pip.LENT, "BindReadOnlyPaths")
         assert (Path(folder) / "made.txt").read_text() == "flask\n"
@@ -59,8 +61,12 @@ def test_a_build_is_lent_files_that_it_can_only_read_and_loses_them(monkeypatch,
         assert f'NETRC="{pip.LENT}/netrc"' in lines
         assert 'http_proxy="http://me:p=1\\"\\$x\\\\\\`@proxy"' in lines
         assert 'PIP_INDEX_URL="https://of-the-play.example.com"' in lines
+        assert {f'TMPDIR="{pip.TEMPORARY}"', 'PIP_USER="0"'} <= {*lines} and not any(
+            "PIP_TARGET" in line for line in lines
+        )
+        assert room == f"{tmp_path}/tmp:{pip.TEMPORARY}" and seen["tmp"] == (0o700, "_shop")
         assert not any("secret" in setting or "p=1" in setting for setting in lent)
-    assert not Path(folder).exists()
+    assert not Path(folder).exists() and not (tmp_path / "tmp").exists()
 
 
 def test_a_pip_of_roots_reads_the_hosts_settings(settings):
@@ -73,5 +79,4 @@ def test_a_pip_of_roots_reads_the_hosts_settings(settings):
 def test_where_a_disk_is_full_it_is_said_how_much_is_left(tmp_path):
     assert pip.reason("no such package", str(tmp_path)) == "no such package"
     said = pip.reason("ERROR: OSError: [Errno 28] No space left on device", str(tmp_path))
-    assert f" MB in {tmp_path} and " in said
-    assert "MB in /var/tmp left; make room" in said
+    assert f" MB left in {tmp_path}; make room" in said

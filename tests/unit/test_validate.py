@@ -9,12 +9,12 @@ from certificates import leaf
 
 ROOT = Path(__file__).parents[2]
 APP = {"name": "shop", "module": "hello:app", "source": {"path": str(ROOT / "examples/demoapp")}}
-PLAY = [{"hosts": "localhost", "gather_facts": False, "tasks": [{"emperor.flask.validate": {}}]}]
+PLAY = {"hosts": "localhost", "gather_facts": False, "tasks": [{"emperor.flask.validate": {}}]}
 
 
-def validate(tmp_path, **variables):
+def validate(tmp_path, strategy="linear", **variables):
     """The output of a play that validates these variables, without Ansible's line breaks."""
-    (tmp_path / "play.yml").write_text(json.dumps(PLAY))
+    (tmp_path / "play.yml").write_text(json.dumps([{**PLAY, "strategy": strategy}]))
     (tmp_path / "variables.yml").write_text(json.dumps(variables))
     argv = [
         "ansible-playbook",
@@ -46,6 +46,11 @@ def test_the_greeting_page_and_an_app_cannot_both_be_the_default_server(tmp_path
     assert status != 0
     assert "app 'shop': server_names is empty" in output
     assert "set nginx_greeting to false" in output
+
+
+def test_a_strategy_under_which_hosts_do_not_wait_for_each_other_is_refused(tmp_path):
+    assert "strategy is 'free', under which one host would serve" in validate(tmp_path, strategy="free")[1]
+    assert "say strategy: linear" in validate(tmp_path, strategy="ansible.builtin.host_pinned")[1]
 
 
 def test_two_apps_of_one_name_are_refused(tmp_path):
