@@ -72,6 +72,11 @@ image() {
             image debian-13
             build "emperor-test/$1" emperor-test/debian-13 "$here/front_door"
             ;;
+        ssh)
+            command -v ssh-keygen >/dev/null || "$here/../../scripts/apt-install.sh" openssh-client
+            image debian-13
+            build "emperor-test/$1" emperor-test/debian-13 "$here/ssh"
+            ;;
         nginx-org)
             for served in debian-13 debian-12 debian-testing; do base "$served"; done
             "$here/../fixtures/nginx_repo/build.sh" "emperor-test/$1" \

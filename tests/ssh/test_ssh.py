@@ -1,0 +1,76 @@
+"""All that an operator does with an app, over SSH and as root by a password: first run, unchanged run, release, rollback, removal."""
+
+import pytest
+from conftest import HOSTS
+from plays import FLEET, App, live, on
+
+PROGRAM = """
+import subprocess, sys, sysconfig
+# A build that executes what it has compiled, in the place for temporary files.
+import os, stat, tempfile
+from setuptools import setup
+with tempfile.NamedTemporaryFile("w", suffix=".sh", delete=False) as file:
+    file.write("#!/bin/sh\\necho ran")
+os.chmod(file.name, stat.S_IRWXU)
+assert subprocess.run([file.name], stdout=subprocess.PIPE, text=True).stdout == "ran\\n"
+setup(name="built", version="1", py_modules=["built"])
+"""
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    """An app with a package that is built, on both hosts."""
+    app = App("shop", tmp_path_factory.mktemp("apps") / "shop", FLEET, processes=1, threads=4, shared=["instance"])
+    built = app.folder / "built"
+    built.mkdir()
+    (built / "setup.py").write_text(PROGRAM)
+    (built / "built.py").touch()
+    with (app.folder / "requirements.txt").open("a") as packages:
+        packages.write("./built\n")
+    return app
+
+
+def answers():
+    """What the app answers on each host."""
+    return {host: on(host, "curl -s -H 'Host: shop.test' localhost") for host in HOSTS}
+
+
+def test_hosts_are_what_they_are_for():
+    for host in HOSTS:
+        assert on(host, "findmnt -n -o OPTIONS /var/tmp | grep -c noexec") == "1\n"
+        assert on(host, "su - deploy -c umask") == "0077\n"
+
+
+def test_the_first_run_serves_and_the_second_changes_nothing(app):
+    run = app.play("site")
+    assert run.status == 0, run.output
+    assert answers() == dict.fromkeys(HOSTS, "shop 1")
+    run = app.play("site")
+    assert run.status == 0 and run.changed == [0, 0], run.output
+
+
+def test_a_release_and_a_rollback(app):
+    first = {host: live(host) for host in HOSTS}
+    (app.folder / "VERSION").write_text("two\n")
+    app.deploy()
+    assert answers() == dict.fromkeys(HOSTS, "shop two")
+    app.rollback()
+    assert answers() == dict.fromkeys(HOSTS, "shop 1") and {host: live(host) for host in HOSTS} == first
+
+
+def test_debians_uwsgi_can_be_installed_beside_ours(app):
+    for host in HOSTS:
+        on(
+            host,
+            "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends uwsgi-emperor",
+        )
+        on(host, "logrotate --debug /etc/logrotate.conf 2>&1 | tee /tmp/said; ! grep -i 'error' /tmp/said")
+    run = app.play("site")
+    assert run.status == 0 and run.changed == [0, 0], run.output
+    assert answers() == dict.fromkeys(HOSTS, "shop 1")
+
+
+def test_an_app_is_taken_away(app):
+    app.entry = {"name": "shop", "state": "absent"}
+    assert "shop on emperor-ssh-su: taken away" in app.deploy().output
+    assert on("emperor-ssh-su", "id shop; ls /var/www", check=False) == ""
