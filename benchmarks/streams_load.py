@@ -20,6 +20,7 @@ import time
 
 import request_load
 
+EVERY = 5  # seconds between two messages across a release
 RATE = 50  # ordinary requests a second
 BROWSERS = 3  # seconds after which a browser comes back to an event stream that has not said when
 PATIENCE = 180  # seconds until all streams must be open
@@ -199,7 +200,7 @@ class Load:
         async def post() -> None:
             while not self.over.is_set():
                 await self.post()
-                await asyncio.sleep(1)
+                await asyncio.sleep(EVERY)
 
         self.away = []
         self.asking, self.posting = self.keep(self.ordinary(3600)), self.keep(post())
