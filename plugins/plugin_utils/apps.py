@@ -23,6 +23,7 @@ App = dict[str, Any]
 
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
 RESERVED = {
+    "app": "Debian's package uwsgi's folder of logs",
     "default": "the packaged default site's",
     "html": "the packaged default page's",
     "nginx": "nginx.org's account's",

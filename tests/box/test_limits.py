@@ -57,7 +57,7 @@ def test_an_app_whose_log_has_reached_its_limit_can_be_released(limited):
     on(HOST, "truncate -s 80M /var/log/uwsgi/hostile/hostile_uwsgi.log")
     (limited.folder / "VERSION").write_text("that says less\n")
     limited.deploy()
-    on(HOST, "logrotate --force /etc/logrotate.d/uwsgi-emperor")
+    on(HOST, "logrotate --force /etc/logrotate.d/emperor-flask")
 
     def said():
         """A worker opens the new file between two of its requests."""

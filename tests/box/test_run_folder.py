@@ -92,7 +92,7 @@ def test_a_socket_with_a_neighbours_name_keeps_none_of_its_releases(hostile, nei
 def test_a_log_that_its_app_has_opened_to_all_is_closed_by_the_next_rotation(hostile, host):
     log = "/var/log/uwsgi/hostile/hostile_uwsgi.log"
     assert hostile.run(host, f"import os; os.chmod('{log}', 0o666)") == "done"
-    on(host, "logrotate --force /etc/logrotate.d/uwsgi-emperor")
+    on(host, "logrotate --force /etc/logrotate.d/emperor-flask")
     assert on(host, f"stat --format '%a %U %G' {log}").strip() == "640 hostile adm"
 
 

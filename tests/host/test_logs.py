@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 LINES = 100  # that one request logs
-CONFIG = "/etc/logrotate.d/uwsgi-emperor"
+CONFIG = "/etc/logrotate.d/emperor-flask"
 LOGS = "/var/log/uwsgi/echo/echo_uwsgi.log"
 
 

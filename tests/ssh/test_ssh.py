@@ -49,6 +49,21 @@ def test_the_first_run_serves_and_the_second_changes_nothing(app):
     assert run.status == 0 and run.changed == [0, 0], run.output
 
 
+def test_debians_uwsgi_can_be_installed_beside_ours(app):
+    packages = "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends uwsgi uwsgi-emperor"
+    for host in HOSTS:
+        on(host, packages)
+        on(host, "mkdir -p /var/log/uwsgi/app; touch /var/log/uwsgi/app/theirs.log /var/log/uwsgi/emperor.log")
+        said = on(host, "logrotate --debug /etc/logrotate.conf 2>&1").splitlines()
+        assert [line for line in said if line.startswith("error:")] == []
+        considered = [line.split()[-1] for line in said if line.startswith("considering log /var/log/uwsgi/")]
+        ours = {f"/var/log/uwsgi/shop/{log}.log" for log in ("shop_uwsgi", "emperor")}
+        assert sorted(considered) == sorted({*ours, "/var/log/uwsgi/app/theirs.log", "/var/log/uwsgi/emperor.log"})
+    run = app.play("site")
+    assert run.status == 0 and run.changed == [0, 0], run.output
+    assert answers() == dict.fromkeys(HOSTS, "shop 1")
+
+
 def test_a_release_and_a_rollback(app):
     first = {host: live(host) for host in HOSTS}
     (app.folder / "VERSION").write_text("two\n")
@@ -58,19 +73,7 @@ def test_a_release_and_a_rollback(app):
     assert answers() == dict.fromkeys(HOSTS, "shop 1") and {host: live(host) for host in HOSTS} == first
 
 
-def test_debians_uwsgi_can_be_installed_beside_ours(app):
-    for host in HOSTS:
-        on(
-            host,
-            "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends uwsgi-emperor",
-        )
-        on(host, "logrotate --debug /etc/logrotate.conf 2>&1 | tee /tmp/said; ! grep -i 'error' /tmp/said")
-    run = app.play("site")
-    assert run.status == 0 and run.changed == [0, 0], run.output
-    assert answers() == dict.fromkeys(HOSTS, "shop 1")
-
-
 def test_an_app_is_taken_away(app):
     app.entry = {"name": "shop", "state": "absent"}
     assert "shop on emperor-ssh-su: taken away" in app.deploy().output
-    assert on("emperor-ssh-su", "id shop; ls /var/www", check=False) == ""
+    assert on("emperor-ssh-su", "id shop; ls /var/www | grep shop", check=False) == ""
