@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
-from ansible_collections.emperor.flask.plugins.plugin_utils import limits, messages, owner, plans
+from ansible_collections.emperor.flask.plugins.plugin_utils import limits, messages, owner, plans, server_names
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered
 from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
@@ -69,6 +69,11 @@ class ActionModule(ActionBase):
             return looked
         seen = looked["by_app"]
         releases = [self._rendered(app, seen[app["name"]]) for app in apps if app["state"] == "present"]
+        taken = [server_names.taken(release.app, looked["others"]) for release in releases]
+        if any(taken):
+            raise AnsibleActionFail(
+                messages.visible("\n".join(["Nothing was changed, because:", *filter(None, taken)]))
+            )
         changed = [release for release in releases if not release.is_live(seen[release.app["name"]])]
         gone = [app["name"] for app in apps if app["state"] == "absent" and seen[app["name"]]["exists"]]
         closing = plans.closing(releases, seen)

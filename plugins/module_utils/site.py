@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Collection
 
 from ansible_collections.emperor.flask.plugins.module_utils import reloader
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
@@ -15,6 +16,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.files import (
     Access,
     Snapshot,
     link_target,
+    names_in,
     remove,
     replace_file,
     replace_link,
@@ -23,8 +25,11 @@ from ansible_collections.emperor.flask.plugins.module_utils.host_lock import hos
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 
 NGINX = "/etc/nginx"
-DEFAULT_SERVER = os.path.join(NGINX, "conf.d/00_default.conf")
+SITES = os.path.join(NGINX, "conf.d")
+DEFAULT_SERVER = os.path.join(SITES, "00_default.conf")
 CERTIFICATES = os.path.join(NGINX, "certificates")
+OURS = re.compile(r".*/([a-z0-9_-]+)/\1_nginx\.conf")  # where an app's link leads
+SERVER_NAME = re.compile(r"^\s*server_name\s([^;]*);", re.MULTILINE)
 LISTENS_FOR_TLS = re.compile(r"^\s*listen\s+(\S*:)?443\b", re.MULTILINE)
 
 
@@ -97,6 +102,18 @@ def is_linked(layout: Layout, default_server: bool) -> bool:
 def _is_right(layout: Layout, default_server: bool) -> bool:
     right = link_target(layout.site(default_server)) == layout.nginx_conf
     return right and not os.path.lexists(layout.site(not default_server))
+
+
+def names_of_others(apps: Collection[str], sites: str = SITES) -> dict[str, str]:
+    """The server names, in small letters, that apps answer for whose sites nginx reads, by name: that app. Not those of ``apps``."""
+    found = {}
+    for name in names_in(sites):
+        owner = OURS.fullmatch(link_target(os.path.join(sites, name)) or "")
+        if owner and owner.group(1) not in apps:
+            text = (Snapshot.take(os.path.realpath(owner.group(0))).content or b"").decode(errors="replace")
+            words = " ".join(SERVER_NAME.findall(text)).lower().split()
+            found |= dict.fromkeys(words, owner.group(1))
+    return found
 
 
 def stands(layout: Layout) -> bool:

@@ -177,7 +177,10 @@ def main() -> None:
         # A name that an app made may be no text; Ansible takes nothing else.
         said = "\n".join(failures).encode(errors="backslashreplace").decode()
         module.fail_json(msg=said, by_app=results)
-    module.exit_json(changed=any(results.values()) if step == "maintenance" else step != "look", by_app=results)
+    others = {"others": site.names_of_others(list(results))} if step == "look" else {}
+    module.exit_json(
+        changed=any(results.values()) if step == "maintenance" else step != "look", by_app=results, **others
+    )
 
 
 def _would_change(step: str, apps: list[dict]) -> bool:

@@ -17,7 +17,15 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.shell_exports import exports
-from ansible_collections.emperor.flask.plugins.plugin_utils import limits, requirements, serving, source, spec, tls
+from ansible_collections.emperor.flask.plugins.plugin_utils import (
+    limits,
+    requirements,
+    server_names,
+    serving,
+    source,
+    spec,
+    tls,
+)
 
 App = dict[str, Any]
 
@@ -30,7 +38,6 @@ RESERVED = {
 }
 NAME_LENGTH = 31  # useradd(8) refuses accounts of more than 32; the one that builds for the app has one more character
 MODULE = re.compile(r"[A-Za-z_]\w*(\.\w+)*(:[A-Za-z_]\w*(\(\))?)?")
-SERVER_NAME = re.compile(r"[^\s;{}'\"]+")
 SIZE = re.compile(r"\d+[kKmMgG]?")
 STATUS = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?")
 MOST_DRAIN = 55  # seconds: below emperor-curse-tolerance, and TimeoutStopSec of the Emperors' unit
@@ -94,9 +101,17 @@ def prepare(app: App, base: Path, version: str | None = None, with_source: bool 
         return prepared, mistakes
     if prepared["state"] == "absent":
         return prepared, list(_check_names(prepared))
+    mistakes += [
+        mistake for name in prepared["server_names"] for mistake in server_names.mistakes("server_names", name)
+    ]
+    mistakes += (
+        server_names.mistakes("canonical_host", prepared["canonical_host"]) if prepared["canonical_host"] else []
+    )
     mistakes += source.mistakes(prepared["source"], version)
     if mistakes:
         return prepared, mistakes
+    prepared["server_names"] = list(dict.fromkeys(map(server_names.normal, prepared["server_names"])))
+    prepared["canonical_host"] = server_names.normal(prepared["canonical_host"])
     prepared["source"] = source.located(source.with_version(prepared["source"], version), base)
     headers = schema["security_headers"]["default"]
     prepared["security_headers"] = serving.with_default_headers(prepared["security_headers"], headers)
@@ -193,9 +208,6 @@ def _check_names(app: App) -> Iterator[str]:
         yield f"name '{name}' is {RESERVED[name]} name; choose another"
     if app["state"] == "present" and not MODULE.fullmatch(app["module"]):
         yield f"module '{app['module']}' must be like 'package.module:app', or 'package:create_app()' to call a factory"
-    for server_name in app["server_names"]:
-        if not SERVER_NAME.fullmatch(server_name):
-            yield f"server_names has '{server_name}', which nginx cannot take as a name; write one host name per entry"
 
 
 def _check_numbers(app: App) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from ansible_collections.emperor.flask.plugins.plugin_utils import apps, denied, hosts, tls
+from ansible_collections.emperor.flask.plugins.plugin_utils import apps, denied, hosts, server_names, tls
 
 DEMOAPP = Path(__file__).parents[2] / "examples/demoapp"
 HOST = {
@@ -93,6 +93,24 @@ def test_a_relative_source_starts_from_the_inventory():
         ({True: "x"}, ["unknown key 'True'", "quotes"]),
         ({"processes": True}, ["processes is True", "number"]),
         ({"module": "hello world"}, ["module 'hello world'", "package.module:app"]),
+        (
+            {"server_names": ["https://shop.test/"]},
+            ["server_names has 'https://shop.test/'", "name alone", ": shop.test"],
+        ),
+        (
+            {"server_names": ["shop.test:8080"]},
+            ["server_names has 'shop.test:8080'", "without scheme, port", ": shop.test"],
+        ),
+        ({"server_names": ["shop.test/"]}, ["server_names has 'shop.test/'", ": shop.test"]),
+        ({"server_names": ["http://me@shop.test:80/a?b"]}, ["has 'http://me@shop.test:80/a?b'", "path: shop.test"]),
+        ({"server_names": ["straße.test"]}, ["server_names has 'straße.test'", "xn--"]),
+        ({"server_names": ["shop..test"]}, ["server_names has 'shop..test'", "no host's name"]),
+        ({"server_names": ["shop,test"]}, ["server_names has 'shop,test'", "no host's name"]),
+        ({"server_names": [f"{'a' * 64}.test"]}, ["no host's name", "63 characters"]),
+        (
+            {"canonical_host": "https://a.test", "server_names": ["a.test"]},
+            ["canonical_host has 'https://a.test'", ": a.test"],
+        ),
         ({"server_names": ["a b"]}, ["server_names", "'a b'", "one host name per entry"]),
         ({"processes": 0}, ["processes is 0", "at least 1"]),
         ({"client_max_body_size": "lots"}, ["client_max_body_size 'lots'", "75m"]),
@@ -251,6 +269,47 @@ def test_defaults_are_merged_key_by_key_but_a_source_is_one_thing():
     defaults = {"threads": 4, "env": {"A": "1", "B": "1"}, "source": {"git": "x"}}
     merged = apps.merge(defaults, app(env={"B": "2"}))
     assert (merged["threads"], merged["env"], merged["source"]) == (4, {"A": "1", "B": "2"}, {"path": str(DEMOAPP)})
+
+
+def test_names_are_those_that_browsers_ask_for():
+    names = [
+        "shop.test.",
+        "müller.test",
+        "*.Müller.test",
+        "SHOP.test",
+        "shop.test",
+        ".b.test",
+        "c.*",
+        "~^www\\d+\\.test$",
+        "a_b.test",
+        "$hostname",
+    ]
+    ready, found = apps.prepare(app(server_names=names, canonical_host="müller.test."), Path("/inventory"))
+    assert found == []
+    assert ready["server_names"] == [
+        "shop.test",
+        "xn--mller-kva.test",
+        "*.xn--mller-kva.test",
+        "SHOP.test",
+        *names[5:],
+    ]
+    assert ready["canonical_host"] == "xn--mller-kva.test"
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (
+            ["b.test", "Shop.test"],
+            ["app 'shop'", "has 'Shop.test'", "the app 'old'", "{name: old, state: absent}", "release that first"],
+        ),
+        ([], ["server_names is empty", "default server", "the app 'first'"]),
+        (["other.test"], []),
+    ],
+)
+def test_a_name_that_another_app_of_the_host_has_is_refused_with_both_ways_out(names, words):
+    said = server_names.taken({"name": "shop", "server_names": names}, {"shop.test": "old", "_": "first"})
+    assert bool(said) == bool(words) and all(word in said for word in words)
 
 
 def named(name, *server_names):
