@@ -49,6 +49,8 @@ class ActionModule(ActionBase):
             }
         )
         step = self._arguments["step"]
+        if step in ("rollback", "maintenance") and (misspelt := self._inventory.misspelt()):
+            raise AnsibleActionFail("\n".join(misspelt))
         planned = {"stage": self._stage, "rollback": self._rollback, "maintenance": self._maintenance}
         result = planned[step]() if step in planned else self._follow(step, self._arguments["plan"])
         if result.get("failed"):

@@ -49,7 +49,10 @@ class ActionModule(ActionBase):
         self._discovered: dict[str, Any] = {}
         _, arguments = self.validate_argument_spec({"role": {"choices": list(ROLES)}})
         roles = [arguments["role"]] if arguments["role"] else list(ROLES)
-        mistakes = [mistake for role in roles for mistake in self._check_variables(role)]
+        mistakes = [
+            *self._inventory.misspelt(),
+            *(mistake for role in roles for mistake in self._check_variables(role)),
+        ]
         if "flask_app" in roles:
             mistakes += self._check_strategy()
         if {"nginx", "flask_app"} & {*roles}:
@@ -74,7 +77,7 @@ class ActionModule(ActionBase):
         }
 
     def _check_variables(self, role: str) -> Iterator[str]:
-        """Check a role's own variables, and warn about a variable that looks like a misspelt one of them."""
+        """Check a role's own variables, and those that look like a misspelt one of them."""
         schema = spec.options(role)
         given = {name: self._inventory.value(name) for name in schema if name in self._vars and name not in APPS}
         for mistake in spec.check(schema, given)[1]:
@@ -97,7 +100,7 @@ class ActionModule(ActionBase):
         for name in self._vars:
             if name.startswith(prefix) and name not in schema:
                 for near in difflib.get_close_matches(name, schema, n=1, cutoff=0.85):
-                    display.warning(f"'{name}' is no variable of emperor.flask.{role}; did you mean '{near}'?")
+                    yield f"'{name}' is no variable of emperor.flask.{role}; did you mean '{near}'? If it is one of your own, give it another name"
 
     def _check_strategy(self) -> Iterator[str]:
         """A release goes from step to step on all hosts together, which is what the linear strategies do."""

@@ -7,14 +7,17 @@ Every action that needs the apps reads them here, so that secrets never travel t
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
 from ansible_collections.emperor.flask.plugins.plugin_utils import apps, source, tls
 
 HIDDEN = "********"
+OPTIONS = "__flask_app_options"  # what one of our playbooks takes by -e, which it states
 
 
 class Inventory:
@@ -58,6 +61,20 @@ class Inventory:
         defaults = self.value("flask_app_defaults", {})
         merged = [apps.merge(defaults, app) for _, app in self._entries()[0]]
         return any(tls.serves(app) and mode in (None, app["tls"]["mode"]) for app in merged)
+
+    def misspelt(self) -> list[str]:
+        """Variables of the command line that nearly are one which the playbook takes: it would do without, and do something else."""
+        taken = self.value(OPTIONS, [])
+        near = {
+            name: difflib.get_close_matches(name, taken, n=1, cutoff=0.8)
+            for name in load_extra_vars(self._loader)
+            if name not in taken
+        }
+        return [
+            f"-e {name}=... is nothing that this playbook takes; did you mean {found[0]}?"
+            for name, found in near.items()
+            if found
+        ]
 
     def names(self) -> list[str]:
         """The names of all apps, whatever else is wrong with them."""

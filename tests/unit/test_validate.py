@@ -5,6 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
 from certificates import leaf
 
 ROOT = Path(__file__).parents[2]
@@ -26,9 +27,23 @@ def validate(tmp_path, strategy="linear", **variables):
         "-e",
         f"@{tmp_path}/variables.yml",
     ]
+    return run(argv)
+
+
+def run(argv):
+    """A command's exit status and output, without Ansible's line breaks."""
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "COLUMNS": "1000"}
     done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True)
     return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+def play(tmp_path, playbook, group, *arguments):
+    """The output of one of our playbooks, with this machine in a group, without Ansible's line breaks."""
+    inventory = tmp_path / "inventory.json"
+    host = {"ansible_connection": "local", "ansible_become": False, "flask_apps": [APP]}
+    inventory.write_text(json.dumps({group: {"hosts": {"here": host}}}))
+    argv = ["ansible-playbook", "-i", str(inventory), str(ROOT / f"playbooks/{playbook}.yml"), *arguments]
+    return run(argv)
 
 
 def test_every_mistake_is_reported_at_once(tmp_path):
@@ -62,9 +77,39 @@ def test_a_variable_that_is_not_defined_is_named_with_its_app(tmp_path):
     assert "app 'shop': 'vault_shop_key' is undefined" in validate(tmp_path, flask_apps=apps)[1]
 
 
-def test_a_variable_that_nearly_is_one_of_ours_is_warned_about(tmp_path):
-    output = validate(tmp_path, flask_app_default={}, flask_apps=[APP, APP])[1]
-    assert "'flask_app_default' is no variable of emperor.flask.flask_app; did you mean 'flask_app_defaults'?" in output
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("flask_app_default", "flask_app_defaults"), ("flask_app", "flask_apps"), ("nginx_orgin", "nginx_origin")],
+)
+def test_a_variable_that_nearly_is_one_of_ours_is_refused(tmp_path, name, meant):
+    status, output = validate(tmp_path, flask_apps=[APP], **{name: {}})
+    assert status != 0
+    assert (
+        f"'{name}' is no variable of emperor.flask.{meant.partition('_')[0].replace('flask', 'flask_app')}; did you mean '{meant}'?"
+        in output
+    )
+
+
+@pytest.mark.parametrize(
+    ("playbook", "given", "meant"),
+    [
+        ("deploy", "ap=shop", "app"),
+        ("deploy", "verson=v1", "version"),
+        ("rollback", "relese=ab", "release"),
+        ("maintenance", "stat=on", "state"),
+    ],
+)
+def test_a_misspelt_variable_of_the_command_line_is_refused(tmp_path, playbook, given, meant):
+    status, output = play(tmp_path, playbook, "flask_servers", "-e", given)
+    assert status != 0
+    assert f"-e {given.partition('=')[0]}=... is nothing that this playbook takes; did you mean {meant}?" in output
+
+
+@pytest.mark.parametrize("playbook", ["site", "deploy", "rollback", "maintenance"])
+def test_an_inventory_without_our_group_is_an_error(tmp_path, playbook):
+    status, output = play(tmp_path, playbook, "webservers")
+    assert status != 0
+    assert "has no host in the group flask_servers" in output and "Its groups are webservers." in output
 
 
 def test_a_template_of_the_users_that_is_not_there_is_named_with_its_variable(tmp_path):
