@@ -57,11 +57,6 @@ class Locked:
     text: str
     folders: list[str] = field(default_factory=list)
 
-    @property
-    def uses_code(self) -> bool:
-        """Tell whether something is installed from the code."""
-        return bool(self.folders) or any(line.startswith(".") for line in self.text.splitlines())
-
 
 def from_uv(tree: Tree, cache: Cache) -> Locked:
     """Read uv.lock, if it matches its project. The export is cached: it is the same until the lock or a pyproject.toml changes."""

@@ -10,24 +10,23 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.packages import Packages
-from ansible_collections.emperor.flask.plugins.plugin_utils import locks
+from ansible_collections.emperor.flask.plugins.plugin_utils import locks, requirement_files
 from ansible_collections.emperor.flask.plugins.plugin_utils.cache import Cache
+from ansible_collections.emperor.flask.plugins.plugin_utils.requirement_files import File, Line, is_elsewhere
 from ansible_collections.emperor.flask.plugins.plugin_utils.source import Source
 from ansible_collections.emperor.flask.plugins.plugin_utils.tree import Tree
+from packaging.utils import canonicalize_name
 
 SCHEMA = 2
 UV, PYPROJECT, PROJECT = "uv.lock", "pyproject.toml", "."
 ORDER = (UV, "pylock.toml", "requirements.txt", PYPROJECT)  # the first that is there is used
 PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")  # the names that PEP 751 allows
 LOCKED = ["--require-hashes", "--no-deps"]
-INCLUDE = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)[ =]*(\S+)")
-EDITABLE = re.compile(r"^\s*(?:-e\b|--editable\b)[ =]*(?!\S+\+)(\S+)")  # of a folder: git+https://... is none
-NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")  # what a line of a requirements file begins with
-LOCAL = re.compile(r"^\s*(?:\.{1,2}(?:/|\[|\s|$)|file:|\S+\s*@\s*file:)")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # what a requirement begins with
+REPOSITORY = re.compile(r"(git|hg|svn|bzr)\+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -51,20 +50,19 @@ class Plan:
 
     def names(self) -> set[str]:
         """The packages that are named, in their normal form (PEP 503): all of them where there is a lock."""
-        found = map(NAME.match, self._lines())
-        return {re.sub(r"[-_.]+", "-", name[1]).lower() for name in found if name}
+        found = (NAME.match(line.requirement) for line in self._lines())
+        return {canonicalize_name(name[0]) for name in found if name}
 
     def lacks(self, name: str) -> bool:
         """Tell whether no line has a package's name, not even as an extra or in a URL; where lines are not known, nothing is lacked."""
-        lines = [line for line in self._lines() if not line.lstrip().startswith("#")]
+        lines = self._lines()
         known = bool(self.read or self.packages.texts)
-        known = known and not any("://" in include[1] for include in map(INCLUDE.match, lines) if include)
-        return known and not any(name in line.lower() for line in lines)
+        known = known and not any(line.include and is_elsewhere(line.include) for line in lines)
+        return known and not any(name in line.text.lower() for line in lines)
 
-    def _lines(self) -> list[str]:
+    def _lines(self) -> list[Line]:
         """The lines of all requirements files that count, the code's and the controller's."""
-        texts = [*self.read.values(), *self.packages.texts.values()]
-        return [line for text in texts for line in text.splitlines()]
+        return [line for item in {**self.read, **self.packages.texts}.items() for line in File(*item).lines]
 
     def __str__(self) -> str:
         return self.packages.origin + (f" (not used: {', '.join(self.unused)})" if self.unused else "")
@@ -121,31 +119,34 @@ def _plan(source: Source, files: list[str], itself: bool, cache: Cache) -> Plan:
         dependencies = _dependencies(source)
         if dependencies is None:
             return Plan(Packages(origin, [[PROJECT]], {}, True))
-        return _generated(origin, locks.Locked("".join(f"{line}\n" for line in dependencies)), [], project)
+        return _generated(source, origin, locks.Locked("".join(f"{line}\n" for line in dependencies)), [], project)
     if files == [UV]:
-        return _generated(origin, locks.from_uv(source, cache), LOCKED, project)
+        return _generated(source, origin, locks.from_uv(source, cache), LOCKED, project)
     if len(files) == 1 and PYLOCK.fullmatch(posixpath.basename(files[0])):
-        return _generated(origin, locks.from_pylock(source, files[0]), LOCKED, project)
-    read = {name: text for file in files for name, text in _read(source.folder, file).items()}
-    lines = [(name, line) for name, text in read.items() for line in text.splitlines()]
-    for name, line in lines:
-        if EDITABLE.match(line):
+        return _generated(source, origin, locks.from_pylock(source, files[0]), LOCKED, project)
+    read = [one for file in files for one in requirement_files.read(source, file)]
+    lines = [line for one in read for line in one.lines]
+    for line in lines:
+        if line.editable and not REPOSITORY.match(line.editable):
             raise Refusal(
-                f"{name} has '{line.strip()}', a link to a folder that a release does not keep; write it without -e"
+                f"{line.file} has '{line.text}', a link to a folder that a release does not keep; write it without -e"
             )
-    hashes = ["--require-hashes"] if any("--hash=" in line for _, line in lines) else []
+    hashes = ["--require-hashes"] if any(line.options.hash for line in lines) else []
     arguments = [[*hashes, *(part for file in files for part in ("--requirement", file))]] if files else []
-    local = itself or any(LOCAL.match(line) for _, line in lines)
-    return Plan(Packages(origin, [*arguments, *project], {}, local), read)
+    local = [line for line in lines if requirement_files.uses_code(source, line)]
+    packages = Packages(origin, [*arguments, *project], {}, itself or bool(local))
+    return Plan(packages, {one.name: one.text for one in read})
 
 
-def _generated(origin: str, locked: locks.Locked, options: list[str], project: list[list[str]]) -> Plan:
+def _generated(source: Source, origin: str, locked: locks.Locked, options: list[str], project: list[list[str]]) -> Plan:
     """The plan for a requirements file that the controller makes."""
     name = "emperor-requirements.txt"
     installs = [[*options, "--requirement", name]] if locked.text else []
     folders = [["--no-deps", *locked.folders]] if locked.folders else []
     texts = {name: locked.text} if locked.text else {}
-    return Plan(Packages(origin, [*installs, *folders, *project], texts, locked.uses_code or bool(project)))
+    lines = File(origin.partition(",")[0], locked.text).lines
+    local = [line for line in lines if requirement_files.uses_code(source, line)]
+    return Plan(Packages(origin, [*installs, *folders, *project], texts, bool(local or folders or project)))
 
 
 def _is_project(tree: Tree) -> bool:
@@ -166,17 +167,3 @@ def _dependencies(tree: Tree) -> list[str] | None:
     if project is None or "dependencies" in project.get("dynamic", []):
         return None
     return project.get("dependencies", [])
-
-
-def _read(folder: Path, file: str, seen: frozenset[str] = frozenset()) -> dict[str, str]:
-    """A file's text and, by path, the texts of the files it includes. A file that does not exist is left to pip's own message."""
-    path = folder / file
-    if file in seen or not path.is_file():
-        return {}
-    text = path.read_text(encoding="utf-8", errors="replace")
-    texts = {file: text}
-    for line in text.splitlines():
-        include = INCLUDE.match(line)
-        if include:
-            texts.update(_read(folder, str(Path(file).parent / include.group(1)), seen | {file}))
-    return texts
