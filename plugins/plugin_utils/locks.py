@@ -15,7 +15,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def from_uv(tree: Tree, cache: Cache) -> Locked:
     for name in ["uv.lock", *projects]:
         key.update(hashlib.sha256((tree.folder / name).read_bytes()).digest())
     exported = cache.text(f"uv-{key.hexdigest()}", lambda: _export(tree.folder))
-    return _sorted(_logical_lines(exported), "uv.lock")
+    return locked(_logical_lines(exported), "uv.lock")
 
 
 def from_pylock(tree: Tree, name: str) -> Locked:
@@ -84,7 +84,7 @@ def from_pylock(tree: Tree, name: str) -> Locked:
     if "pyproject.toml" in tree.files:
         _check(tree.folder, pins, name)
     lines = [_pylock_line(package, lock.get("default-groups", []), name) for package in packages]
-    return _sorted(lines, name)
+    return locked(lines, name)
 
 
 def read_toml(path: Path, name: str) -> dict[str, Any]:
@@ -247,7 +247,7 @@ def _selected(marker: str, groups: list[str]) -> str:
     return SELECTION.sub(answer, marker)
 
 
-def _sorted(lines: Iterator[str] | list[str], lock: str) -> Locked:
+def locked(lines: Iterable[str], lock: str) -> Locked:
     """Lines in an order of ours, so that another version of uv makes no other virtual environment, and the folders apart."""
     pinned, folders = [], []
     for line in lines:

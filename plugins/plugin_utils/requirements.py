@@ -13,17 +13,26 @@ from dataclasses import asdict, dataclass, field
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.packages import Packages
-from ansible_collections.emperor.flask.plugins.plugin_utils import locks, requirement_files
+from ansible_collections.emperor.flask.plugins.plugin_utils import locks, requirement_files, tool_locks
 from ansible_collections.emperor.flask.plugins.plugin_utils.cache import Cache
 from ansible_collections.emperor.flask.plugins.plugin_utils.requirement_files import File, Line, is_elsewhere
 from ansible_collections.emperor.flask.plugins.plugin_utils.source import Source
+from ansible_collections.emperor.flask.plugins.plugin_utils.tool_locks import PIPENV, PIPFILE, POETRY, PYPROJECT
 from ansible_collections.emperor.flask.plugins.plugin_utils.tree import Tree
 from packaging.utils import canonicalize_name
 
 SCHEMA = 2
-UV, PYPROJECT, PROJECT = "uv.lock", "pyproject.toml", "."
-ORDER = (UV, "pylock.toml", "requirements.txt", PYPROJECT)  # the first that is there is used
-PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")  # the names that PEP 751 allows
+UV, PYLOCK, REQUIREMENTS, SETUP, PROJECT = "uv.lock", "pylock.toml", "requirements.txt", "setup.py", "."
+PDM = "pdm.lock"
+LOCKS = (UV, PYLOCK, POETRY, PIPENV)
+ORDER = (*LOCKS, REQUIREMENTS, PYPROJECT, SETUP)  # the first that is there is used
+AT_THE_TOP = {UV, POETRY, PIPENV, PYPROJECT, SETUP}  # what is only understood there
+# What says which packages an app needs, but not to anything here, and what makes of it something that does.
+UNKNOWN = {
+    PIPFILE: "run 'pipenv lock' and add Pipfile.lock",
+    PDM: "run 'pdm export --prod --output requirements.txt' and add requirements.txt",
+}
+PYLOCKS = re.compile(r"pylock(\.[^.]+)?\.toml")  # the names that PEP 751 allows
 LOCKED = ["--require-hashes", "--no-deps"]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # what a requirement begins with
 REPOSITORY = re.compile(r"(git|hg|svn|bzr)\+", re.IGNORECASE)
@@ -82,10 +91,12 @@ def mistakes(source: Source, named: list[str] | None) -> Iterator[str]:
             yield f"requirements has '{name}', but there is no {file}; correct the name or add the file"
         elif name != PROJECT and posixpath.normpath(name) not in source.files:
             yield f"requirements has '{name}', but git ignores {file}, so it stays behind; let git have it"
-        elif posixpath.basename(name) in (UV, PYPROJECT) and posixpath.dirname(posixpath.normpath(name)):
+        elif posixpath.basename(name) in AT_THE_TOP and posixpath.dirname(posixpath.normpath(name)):
             yield f"requirements has '{name}', which is only understood at the top of the source; make {file.parent} the source"
     files = [name for name in named or [] if name != PROJECT]
-    alone = [name for name in files if name in (UV, PYPROJECT) or PYLOCK.fullmatch(posixpath.basename(name))]
+    alone = [
+        name for name in files if posixpath.normpath(name) in AT_THE_TOP or PYLOCKS.fullmatch(posixpath.basename(name))
+    ]
     if alone and len(files) > 1:
         yield f"requirements has {' and '.join(files)}, but {alone[0]} says everything; keep one, or requirements files alone"
 
@@ -98,11 +109,14 @@ def plan(source: Source, named: list[str] | None, module: str, cache: Cache | No
     if source.package is not None:
         return Plan(Packages(source.origin["package"], [[source.package]], {}, bool(source.files)))
     there = [name for name in ORDER if name in source.files and (name != PYPROJECT or _is_project(source))]
+    if named is None and not {*LOCKS, REQUIREMENTS} & {*there}:
+        _refuse_unknown(source)
     files = [posixpath.normpath(name) for name in named] if named is not None else there[:1]
     itself = PROJECT in files if named is not None else _must_be_installed(source, module)
     files = [name for name in files if name != PROJECT]
     chosen = _plan(source, files, itself, cache or Cache.default())
-    return Plan(chosen.packages, chosen.read, [name for name in there if name not in files and name != PYPROJECT])
+    there += [PDM] if PDM in source.files else []
+    return Plan(chosen.packages, chosen.read, [name for name in there if name not in (*files, PYPROJECT, SETUP)])
 
 
 def importable(tree: Tree, module: str) -> bool:
@@ -120,9 +134,14 @@ def _plan(source: Source, files: list[str], itself: bool, cache: Cache) -> Plan:
         if dependencies is None:
             return Plan(Packages(origin, [[PROJECT]], {}, True))
         return _generated(source, origin, locks.Locked("".join(f"{line}\n" for line in dependencies)), [], project)
+    if files == [SETUP]:
+        return Plan(Packages(origin, [[PROJECT]], {}, True))
     if files == [UV]:
         return _generated(source, origin, locks.from_uv(source, cache), LOCKED, project)
-    if len(files) == 1 and PYLOCK.fullmatch(posixpath.basename(files[0])):
+    if files in ([POETRY], [PIPENV]):
+        lock = tool_locks.from_poetry(source) if files == [POETRY] else tool_locks.from_pipenv(source)
+        return _generated(source, origin, lock, LOCKED, project)
+    if len(files) == 1 and PYLOCKS.fullmatch(posixpath.basename(files[0])):
         return _generated(source, origin, locks.from_pylock(source, files[0]), LOCKED, project)
     read = [one for file in files for one in requirement_files.read(source, file)]
     lines = [line for one in read for line in one.lines]
@@ -155,10 +174,17 @@ def _is_project(tree: Tree) -> bool:
 
 
 def _must_be_installed(tree: Tree, module: str) -> bool:
-    """Tell a project that must be built to be imported; without a build-system it cannot be."""
-    if PYPROJECT not in tree.files or importable(tree, module):
-        return False
-    return "build-system" in locks.read_toml(tree.folder / PYPROJECT, PYPROJECT)
+    """Tell a project that must be built to be imported; without a build-system or setup.py it cannot be."""
+    if importable(tree, module) or SETUP in tree.files:
+        return not importable(tree, module)
+    return PYPROJECT in tree.files and "build-system" in locks.read_toml(tree.folder / PYPROJECT, PYPROJECT)
+
+
+def _refuse_unknown(tree: Tree) -> None:
+    """Refuse to install other versions than somebody has locked, or nothing at all, where no file here says what."""
+    for name, remedy in UNKNOWN.items():
+        if name in tree.files:
+            raise Refusal(f"{name} is not read here; {remedy}, or say in requirements what to install from")
 
 
 def _dependencies(tree: Tree) -> list[str] | None:

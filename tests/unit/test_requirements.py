@@ -258,16 +258,23 @@ def test_hashes_are_required_of_all_where_there_is_one(folder):
 
 
 def test_the_first_file_of_the_documented_order_is_used_and_the_others_are_named(locked, cache):
-    (locked / "requirements.txt").write_text("flask\n")
+    for name in ("requirements.txt", "setup.py", "pdm.lock"):
+        (locked / name).write_text("flask\n")
     seen = []
     while found := [name for name in requirements.ORDER if (locked / name).exists()]:
         seen.append(str(plan(locked, module="locked:app", cache=cache)))
         (locked / found[0]).unlink()
+        if found[0] == "requirements.txt":  # what follows would not be used in their place
+            (locked / "pdm.lock").unlink()
+            (locked / "Pipfile").unlink()
     assert seen == [
-        "uv.lock (not used: pylock.toml, requirements.txt)",
-        "pylock.toml (not used: requirements.txt)",
-        "requirements.txt",
+        "uv.lock (not used: pylock.toml, poetry.lock, Pipfile.lock, requirements.txt, pdm.lock)",
+        "pylock.toml (not used: poetry.lock, Pipfile.lock, requirements.txt, pdm.lock)",
+        "poetry.lock (not used: Pipfile.lock, requirements.txt, pdm.lock)",
+        "Pipfile.lock (not used: requirements.txt, pdm.lock)",
+        "requirements.txt (not used: pdm.lock)",
         "pyproject.toml",
+        "setup.py",
     ]
     assert str(plan(locked)) == "nothing"
 
@@ -275,7 +282,9 @@ def test_the_first_file_of_the_documented_order_is_used_and_the_others_are_named
 def test_an_app_may_say_otherwise(locked, cache):
     (locked / "requirements.txt").write_text("flask\n")
     assert plan(locked, [], cache=cache).packages.installs == []
-    assert str(plan(locked, ["./requirements.txt"])) == "requirements.txt (not used: uv.lock, pylock.toml)"
+    assert str(plan(locked, ["./requirements.txt"])) == (
+        "requirements.txt (not used: uv.lock, pylock.toml, poetry.lock, Pipfile.lock)"
+    )
 
 
 def test_a_pyproject_that_only_has_settings_of_tools_is_none(folder):
@@ -302,6 +311,31 @@ def test_the_code_counts_where_a_dependency_of_a_project_is_a_part_of_it(vendor)
         plan(vendor)
 
 
+@pytest.mark.parametrize("named", [None, ["setup.py"]])
+def test_a_project_that_only_has_a_setup_py_is_built(named):
+    packages = plan(LOCKED.parent / "setup_py", named, "flaskr:create_app()").packages
+    assert (packages.origin, packages.installs, packages.uses_code) == ("setup.py", [["."]], True)
+
+
+@pytest.mark.parametrize(
+    ("file", "remedy"),
+    [
+        ("Pipfile", "run 'pipenv lock' and add Pipfile.lock"),
+        ("pdm.lock", "run 'pdm export --prod --output requirements.txt' and add requirements.txt"),
+    ],
+)
+@pytest.mark.parametrize("beside", ["app.py", "pyproject.toml", "setup.py"])
+def test_a_file_of_another_tool_is_not_ignored_without_a_word(folder, file, remedy, beside):
+    (folder / file).write_text("")
+    (folder / beside).write_text('[project]\nname = "app"\ndependencies = ["flask"]\n')
+    with pytest.raises(Refusal) as refusal:
+        plan(folder)
+    assert str(refusal.value) == f"{file} is not read here; {remedy}, or say in requirements what to install from"
+    assert plan(folder, []).packages.installs == []
+    (folder / "requirements.txt").write_text("flask\n")
+    assert str(plan(folder)).startswith("requirements.txt")
+
+
 @pytest.mark.parametrize("text", ['[project]\nname = "a"\ndynamic = ["dependencies"]\n', "[tool.poetry]\n" + BUILT])
 def test_what_only_a_build_can_tell_is_built(folder, text):
     (folder / "pyproject.toml").write_text(text)
@@ -320,13 +354,16 @@ def test_what_only_a_build_can_tell_is_built(folder, text):
     ],
 )
 @pytest.mark.parametrize("lock", ["requirements.txt", "pyproject.toml", "pylock.toml"])
+@pytest.mark.parametrize("build", ["pyproject.toml", "setup.py"])
 def test_the_project_is_installed_where_its_module_cannot_be_imported_otherwise(
-    tmp_path, file, module, installed, lock
+    tmp_path, file, module, installed, lock, build
 ):
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text("app = 1\n")
     (tmp_path / "pylock.toml").write_text('lock-version = "1.0"\npackages = []\n')
-    (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "app"\ndependencies = []\n{BUILT}')
+    built = BUILT if build == "pyproject.toml" else ""
+    (tmp_path / build).write_text("")
+    (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "app"\ndependencies = []\n{built}')
     for name in {"requirements.txt", "pylock.toml"} - {lock}:
         (tmp_path / name).unlink(missing_ok=True)
     if lock == "requirements.txt":
