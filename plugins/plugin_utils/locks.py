@@ -23,6 +23,7 @@ from typing import Any
 import tomllib
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
 from ansible_collections.emperor.flask.plugins.plugin_utils.cache import Cache
+from ansible_collections.emperor.flask.plugins.plugin_utils.requirement_files import refuse_repository
 from ansible_collections.emperor.flask.plugins.plugin_utils.tree import Tree
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
@@ -254,11 +255,12 @@ def locked(lines: Iterable[str], lock: str) -> Locked:
         words = line.split()
         hashes = sorted(word for word in words if word.startswith("--hash="))
         what = " ".join(word for word in words if not word.startswith("--hash=")).removeprefix("-e ")
+        refuse_repository(lock, what)
         if hashes:
             pinned.append(" ".join([what, *hashes]))
         elif "://" in what or " @ " in what or "==" in what:
             raise Refusal(
-                f"{lock} has '{what}' without a hash (a repository?), which pip cannot verify; lock a release of it that an index has"
+                f"{lock} has '{what}' without a hash, which pip cannot verify; lock a release of it that an index has"
             )
         else:
             folder = what.partition(";")[0].strip()

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+from ansible_collections.emperor.flask.plugins.plugin_utils.git import public
 from ansible_collections.emperor.flask.plugins.plugin_utils.tree import Tree
 
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -42,6 +43,7 @@ VALUES = (
 )
 URL = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 NAMED = re.compile(r"[\w.-]+\s*(?:\[[^]]*\]\s*)?@\s*([a-z][a-z0-9+.-]*:\S*)", re.IGNORECASE)  # name [extras] @ URL
+REPOSITORY = re.compile(r"(?:^|[\s@])((?:git|hg|svn|bzr)\+\S+)", re.IGNORECASE)
 EXTRAS = re.compile(r"\[[^]]*\]$")
 ARCHIVE = re.compile(r"\.(whl|zip|tar|tgz|tbz|txz|tlz|tar\.(gz|bz2|xz|lz|lzma))$", re.IGNORECASE)
 
@@ -125,6 +127,17 @@ def read(tree: Tree, name: str, seen: frozenset[str] = frozenset()) -> Iterator[
             path = posixpath.normpath(posixpath.join(posixpath.dirname(name), line.include))
             _require(tree, path, line)
             yield from read(tree, path, seen | {name})
+
+
+def refuse_repository(file: str, text: str, asked: str | None = None) -> None:
+    """Raise Refusal where a line (``asked``: the part of it that counts) wants a package from a repository: hosts have no git."""
+    found = REPOSITORY.search(text if asked is None else asked)
+    if found:
+        raise Refusal(
+            f"{file} has '{public(text)}', a repository, which hosts have no tools to fetch; build a wheel of it into the source "
+            f"(pip wheel --no-deps --wheel-dir wheels '{public(found[1])}') and require that instead (./wheels/...whl), "
+            "or a release that an index has"
+        )
 
 
 def is_elsewhere(path: str) -> bool:

@@ -35,7 +35,6 @@ UNKNOWN = {
 PYLOCKS = re.compile(r"pylock(\.[^.]+)?\.toml")  # the names that PEP 751 allows
 LOCKED = ["--require-hashes", "--no-deps"]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # what a requirement begins with
-REPOSITORY = re.compile(r"(git|hg|svn|bzr)\+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -133,6 +132,8 @@ def _plan(source: Source, files: list[str], itself: bool, cache: Cache) -> Plan:
         dependencies = _dependencies(source)
         if dependencies is None:
             return Plan(Packages(origin, [[PROJECT]], {}, True))
+        for dependency in dependencies:
+            requirement_files.refuse_repository(PYPROJECT, dependency)
         return _generated(source, origin, locks.Locked("".join(f"{line}\n" for line in dependencies)), [], project)
     if files == [SETUP]:
         return Plan(Packages(origin, [[PROJECT]], {}, True))
@@ -146,7 +147,8 @@ def _plan(source: Source, files: list[str], itself: bool, cache: Cache) -> Plan:
     read = [one for file in files for one in requirement_files.read(source, file)]
     lines = [line for one in read for line in one.lines]
     for line in lines:
-        if line.editable and not REPOSITORY.match(line.editable):
+        requirement_files.refuse_repository(line.file, line.text, line.requirement or line.editable or "")
+        if line.editable:
             raise Refusal(
                 f"{line.file} has '{line.text}', a link to a folder that a release does not keep; write it without -e"
             )

@@ -241,9 +241,50 @@ def test_a_link_to_a_folder_is_refused(folder, line):
         plan(folder)
 
 
-def test_a_repository_is_no_folder(folder):
-    (folder / "requirements.txt").write_text("-e git+https://x.test/x.git#egg=x\n")
-    assert not plan(folder).packages.uses_code
+REPOSITORIES = {
+    "git+https://me:secret@x.test/x.git@v1#egg=x": "git+https://x.test/x.git@v1#egg=x",
+    "x @ git+ssh://git@x.test/x.git ; os_name == 'posix'": "git+ssh://git@x.test/x.git",
+    "x[extra]@GIT+https://x.test/x.git": "GIT+https://x.test/x.git",
+    "hg+https://x.test/x": "hg+https://x.test/x",
+    "svn+https://x.test/x": "svn+https://x.test/x",
+    "x @ bzr+lp:x": "bzr+lp:x",
+}
+EDITABLE = {
+    "-e git+https://x.test/x.git#egg=x": "git+https://x.test/x.git#egg=x",
+    "--editable=git+file:///srv/x.git": "git+file:///srv/x.git",
+}
+
+
+def without_tools(file, text, url):
+    return (
+        f"{file} has '{text}', a repository, which hosts have no tools to fetch; build a wheel of it into the source "
+        f"(pip wheel --no-deps --wheel-dir wheels '{url}') and require that instead (./wheels/...whl), or a release that an index has"
+    )
+
+
+@pytest.mark.parametrize(("text", "url"), [*REPOSITORIES.items(), *EDITABLE.items()])
+def test_a_repository_is_refused_with_what_to_do_before_anything_is_sent(folder, text, url):
+    (folder / "requirements.txt").write_text("-r base.txt\n")
+    (folder / "base.txt").write_text(f"flask\n{text}  # why\n")
+    with pytest.raises(Refusal) as refusal:
+        plan(folder)
+    assert str(refusal.value) == without_tools("base.txt", text.replace("me:secret@", ""), url)
+
+
+@pytest.mark.parametrize(("text", "url"), [item for item in REPOSITORIES.items() if "@ " in item[0]])
+def test_so_is_one_that_a_project_depends_on(folder, text, url):
+    (folder / "pyproject.toml").write_text(f'[project]\nname = "app"\ndependencies = ["flask", "{text}"]\n')
+    with pytest.raises(Refusal) as refusal:
+        plan(folder)
+    assert str(refusal.value) == without_tools("pyproject.toml", text, url)
+
+
+@pytest.mark.parametrize("text", ["x==1.0+git.1", "https://x.test/git+x.zip", "./git+x", "x  # git+https://x.test/x"])
+def test_what_only_looks_like_a_repository(folder, text):
+    (folder / "git+x").mkdir()
+    (folder / "git+x/setup.py").write_text("")
+    (folder / "requirements.txt").write_text(f"{text}\n")
+    assert plan(folder).packages.installs
 
 
 def test_files_that_include_each_other_end(folder):
@@ -525,6 +566,12 @@ def test_nothing_of_a_project_runs_to_read_its_lock(hostile, cache, monkeypatch)
         ("pyproject.toml", 'dev = ["pytest"]', "dev = []", ""),
         ("pyproject.toml", '["version"]', '["version", "dependencies"]', ""),
         ("uv.lock", "source = { editable", "other = { editable", "is no lock that is understood here"),
+        (
+            "uv.lock",
+            'registry = "https://pypi.org/simple" }\n',
+            'git = "https://x.test/six.git#0123456789012345678901234567890123456789" }\n',
+            "uv.lock has 'six @ git.https://x.test/six.git@0123456789.*', a repository, which hosts have no tools to fetch",
+        ),
         ("uv.lock", "version = 1\n", "version = 99\n", "cannot be exported by uv on the controller"),
     ],
 )
@@ -606,7 +653,10 @@ def test_folders_of_the_code_are_installed_after_what_is_locked(folder):
 @pytest.mark.parametrize(
     ("package", "words"),
     [
-        ('vcs = {type = "git", url = "https://x.test/x.git"}', "has 'x @ git.https://x.test/x.git' without a hash"),
+        (
+            'vcs = {type = "git", url = "https://x.test/x.git"}',
+            "has 'x @ git.https://x.test/x.git', a repository, which",
+        ),
         ('version = "1"', "has 'x==1' without a hash"),
         (f"sdist = {{{HASH}}}", "has 'x' without version"),
         ('directory = {path = "../x"}', "has the folder '../x', which is outside of the source"),

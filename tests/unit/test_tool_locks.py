@@ -204,14 +204,18 @@ REFUSED = [
     (PIPENV, replaced(PIPENV, "_meta", "meta"), "Pipfile.lock is no lock that is understood here (KeyError('_meta'))"),
     (PIPENV, replaced(PIPENV, "{", ""), "Pipfile.lock cannot be read: "),
     (PIPENV, made(pipfile_lock, x={"version": "*"}), "Pipfile.lock has 'x==*' without a hash"),
-    (PIPENV, made(pipfile_lock, x={"git": "https://x.test/x.git"}), "Pipfile.lock has 'x @ git+https://x.test/x.git'"),
+    (
+        PIPENV,
+        made(pipfile_lock, x={"git": "https://x.test/x.git"}),
+        "Pipfile.lock has 'x @ git+https://x.test/x.git', a repository, which",
+    ),
     (PIPENV, made(pipfile_lock, x={"path": "../x"}), "Pipfile.lock has the folder '../x', which is outside"),
     (
         POETRY,
         lambda folder: poetry_lock(
             folder, 'files = []\n[package.source]\ntype = "git"\nurl = "https://x.test/x.git"\n'
         ),
-        "poetry.lock has 'x @ git+https://x.test/x.git'",
+        "poetry.lock has 'x @ git+https://x.test/x.git', a repository, which",
     ),
 ]
 
