@@ -24,7 +24,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.tree import Tree
 
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 CODING = re.compile(rb"#.*?coding[:=]\s*([-\w.]+)")  # in the first two lines, as in PEP 263
-COMMENT = re.compile(r"(^|\s+)#.*$")
+COMMENT = re.compile(r"(^|\s)#.*$")
 FLAGS = ("--no-index", "--prefer-binary", "--require-hashes", "--pre")
 VALUES = (
     ("-r", "--requirement"),
@@ -197,7 +197,7 @@ def _logical_lines(text: str) -> Iterator[str]:
     """Lines with what continues them, without comments. A comment ends what it continues, and is not continued itself."""
     logical = ""
     for line in text.splitlines():
-        comment = COMMENT.match(line)
+        comment = line.lstrip().startswith("#")
         if line.endswith("\\") and not comment:
             logical += line.strip("\\")
             continue

@@ -193,11 +193,26 @@ def reference_that_does_not_exist(tmp_path):
     return {"source": {"git": str(tmp_path / "r"), "version": "v1.4.3"}, "module": "x:app"}
 
 
+def package_of_a_repository(tmp_path):
+    code = tmp_path / "vcs"
+    code.mkdir()
+    (code / "x.py").write_text("app = None\n")
+    (code / "requirements.txt").write_text("flask\nwaitress @ git+https://github.com/Pylons/waitress.git@v3.0.0\n")
+    return {"source": {"path": str(code)}, "module": "x:app"}
+
+
 MISTAKES = {
     "two sources": (lambda _: {"source": {"path": ".", "git": "x"}, "module": "x:app"}, ["source has path and git"]),
     "a reference that does not exist": (reference_that_does_not_exist, ["'v1.4.3'", "the nearest are v1.4.2"]),
     "a lock of another project": (lock_of_another_project, ["uv.lock does not match its project"]),
     "a lock with a wrong hash": (lock_with_a_wrong_hash, ["with pylock.toml", "DO NOT MATCH THE HASHES"]),
+    "a package of a repository": (
+        package_of_a_repository,
+        [
+            "requirements.txt has 'waitress @ git+https://github.com/Pylons/waitress.git@v3.0.0', a repository",
+            "pip wheel",
+        ],
+    ),
     "a package that no index has": (
         lambda _: {"source": {"package": "emperor-flask-no-such-package==1"}, "module": "x:app"},
         ["with emperor-flask-no-such-package==1", "No matching distribution"],
