@@ -16,8 +16,9 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 
-from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, tail
+from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access, Snapshot, remove_tree, replace_file
+from ansible_collections.emperor.flask.plugins.module_utils.pip_output import cause_first
 
 FOLDER = "/etc/emperor-flask"
 LENT = "/var/www/lent"  # where a build sees what is lent to it
@@ -117,8 +118,8 @@ def unanswered(output: str) -> str | None:
 
 
 def reason(output: str, folder: str) -> str:
-    """The last lines of a pip or build that failed; where a disk is full, with the space that is left in ``folder``."""
-    text = tail(output)
+    """Why a pip or build failed, and the end of what it said; where a disk is full, with the space that is left in ``folder``."""
+    text = cause_first(output)
     if "No space left on device" not in output:
         return text
     left = shutil.disk_usage(folder).free // 2**20

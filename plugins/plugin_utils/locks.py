@@ -15,7 +15,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from typing import Any
 import tomllib
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
 from ansible_collections.emperor.flask.plugins.plugin_utils.cache import Cache
+from ansible_collections.emperor.flask.plugins.plugin_utils.requirement_files import refuse_repository
 from ansible_collections.emperor.flask.plugins.plugin_utils.tree import Tree
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
@@ -57,11 +58,6 @@ class Locked:
     text: str
     folders: list[str] = field(default_factory=list)
 
-    @property
-    def uses_code(self) -> bool:
-        """Tell whether something is installed from the code."""
-        return bool(self.folders) or any(line.startswith(".") for line in self.text.splitlines())
-
 
 def from_uv(tree: Tree, cache: Cache) -> Locked:
     """Read uv.lock, if it matches its project. The export is cached: it is the same until the lock or a pyproject.toml changes."""
@@ -72,7 +68,7 @@ def from_uv(tree: Tree, cache: Cache) -> Locked:
     for name in ["uv.lock", *projects]:
         key.update(hashlib.sha256((tree.folder / name).read_bytes()).digest())
     exported = cache.text(f"uv-{key.hexdigest()}", lambda: _export(tree.folder))
-    return _sorted(_logical_lines(exported), "uv.lock")
+    return locked(_logical_lines(exported), "uv.lock")
 
 
 def from_pylock(tree: Tree, name: str) -> Locked:
@@ -89,7 +85,7 @@ def from_pylock(tree: Tree, name: str) -> Locked:
     if "pyproject.toml" in tree.files:
         _check(tree.folder, pins, name)
     lines = [_pylock_line(package, lock.get("default-groups", []), name) for package in packages]
-    return _sorted(lines, name)
+    return locked(lines, name)
 
 
 def read_toml(path: Path, name: str) -> dict[str, Any]:
@@ -252,18 +248,19 @@ def _selected(marker: str, groups: list[str]) -> str:
     return SELECTION.sub(answer, marker)
 
 
-def _sorted(lines: Iterator[str] | list[str], lock: str) -> Locked:
+def locked(lines: Iterable[str], lock: str) -> Locked:
     """Lines in an order of ours, so that another version of uv makes no other virtual environment, and the folders apart."""
     pinned, folders = [], []
     for line in lines:
         words = line.split()
         hashes = sorted(word for word in words if word.startswith("--hash="))
         what = " ".join(word for word in words if not word.startswith("--hash=")).removeprefix("-e ")
+        refuse_repository(lock, what)
         if hashes:
             pinned.append(" ".join([what, *hashes]))
         elif "://" in what or " @ " in what or "==" in what:
             raise Refusal(
-                f"{lock} has '{what}' without a hash (a repository?), which pip cannot verify; lock a release of it that an index has"
+                f"{lock} has '{what}' without a hash, which pip cannot verify; lock a release of it that an index has"
             )
         else:
             folder = what.partition(";")[0].strip()

@@ -10,24 +10,31 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.packages import Packages
-from ansible_collections.emperor.flask.plugins.plugin_utils import locks
+from ansible_collections.emperor.flask.plugins.plugin_utils import locks, requirement_files, tool_locks
 from ansible_collections.emperor.flask.plugins.plugin_utils.cache import Cache
+from ansible_collections.emperor.flask.plugins.plugin_utils.requirement_files import File, Line, is_elsewhere
 from ansible_collections.emperor.flask.plugins.plugin_utils.source import Source
+from ansible_collections.emperor.flask.plugins.plugin_utils.tool_locks import PIPENV, PIPFILE, POETRY, PYPROJECT
 from ansible_collections.emperor.flask.plugins.plugin_utils.tree import Tree
+from packaging.utils import canonicalize_name
 
 SCHEMA = 2
-UV, PYPROJECT, PROJECT = "uv.lock", "pyproject.toml", "."
-ORDER = (UV, "pylock.toml", "requirements.txt", PYPROJECT)  # the first that is there is used
-PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")  # the names that PEP 751 allows
+UV, PYLOCK, REQUIREMENTS, SETUP, PROJECT = "uv.lock", "pylock.toml", "requirements.txt", "setup.py", "."
+PDM = "pdm.lock"
+LOCKS = (UV, PYLOCK, POETRY, PIPENV)
+ORDER = (*LOCKS, REQUIREMENTS, PYPROJECT, SETUP)  # the first that is there is used
+AT_THE_TOP = {UV, POETRY, PIPENV, PYPROJECT, SETUP}  # what is only understood there
+# What says which packages an app needs, but not to anything here, and what makes of it something that does.
+UNKNOWN = {
+    PIPFILE: "run 'pipenv lock' and add Pipfile.lock",
+    PDM: "run 'pdm export --prod --output requirements.txt' and add requirements.txt",
+}
+PYLOCKS = re.compile(r"pylock(\.[^.]+)?\.toml")  # the names that PEP 751 allows
 LOCKED = ["--require-hashes", "--no-deps"]
-INCLUDE = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)[ =]*(\S+)")
-EDITABLE = re.compile(r"^\s*(?:-e\b|--editable\b)[ =]*(?!\S+\+)(\S+)")  # of a folder: git+https://... is none
-NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")  # what a line of a requirements file begins with
-LOCAL = re.compile(r"^\s*(?:\.{1,2}(?:/|\[|\s|$)|file:|\S+\s*@\s*file:)")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # what a requirement begins with
 
 
 @dataclass(frozen=True)
@@ -51,20 +58,19 @@ class Plan:
 
     def names(self) -> set[str]:
         """The packages that are named, in their normal form (PEP 503): all of them where there is a lock."""
-        found = map(NAME.match, self._lines())
-        return {re.sub(r"[-_.]+", "-", name[1]).lower() for name in found if name}
+        found = (NAME.match(line.requirement) for line in self._lines())
+        return {canonicalize_name(name[0]) for name in found if name}
 
     def lacks(self, name: str) -> bool:
         """Tell whether no line has a package's name, not even as an extra or in a URL; where lines are not known, nothing is lacked."""
-        lines = [line for line in self._lines() if not line.lstrip().startswith("#")]
+        lines = self._lines()
         known = bool(self.read or self.packages.texts)
-        known = known and not any("://" in include[1] for include in map(INCLUDE.match, lines) if include)
-        return known and not any(name in line.lower() for line in lines)
+        known = known and not any(line.include and is_elsewhere(line.include) for line in lines)
+        return known and not any(name in line.text.lower() for line in lines)
 
-    def _lines(self) -> list[str]:
+    def _lines(self) -> list[Line]:
         """The lines of all requirements files that count, the code's and the controller's."""
-        texts = [*self.read.values(), *self.packages.texts.values()]
-        return [line for text in texts for line in text.splitlines()]
+        return [line for item in {**self.read, **self.packages.texts}.items() for line in File(*item).lines]
 
     def __str__(self) -> str:
         return self.packages.origin + (f" (not used: {', '.join(self.unused)})" if self.unused else "")
@@ -84,10 +90,12 @@ def mistakes(source: Source, named: list[str] | None) -> Iterator[str]:
             yield f"requirements has '{name}', but there is no {file}; correct the name or add the file"
         elif name != PROJECT and posixpath.normpath(name) not in source.files:
             yield f"requirements has '{name}', but git ignores {file}, so it stays behind; let git have it"
-        elif posixpath.basename(name) in (UV, PYPROJECT) and posixpath.dirname(posixpath.normpath(name)):
+        elif posixpath.basename(name) in AT_THE_TOP and posixpath.dirname(posixpath.normpath(name)):
             yield f"requirements has '{name}', which is only understood at the top of the source; make {file.parent} the source"
     files = [name for name in named or [] if name != PROJECT]
-    alone = [name for name in files if name in (UV, PYPROJECT) or PYLOCK.fullmatch(posixpath.basename(name))]
+    alone = [
+        name for name in files if posixpath.normpath(name) in AT_THE_TOP or PYLOCKS.fullmatch(posixpath.basename(name))
+    ]
     if alone and len(files) > 1:
         yield f"requirements has {' and '.join(files)}, but {alone[0]} says everything; keep one, or requirements files alone"
 
@@ -100,11 +108,14 @@ def plan(source: Source, named: list[str] | None, module: str, cache: Cache | No
     if source.package is not None:
         return Plan(Packages(source.origin["package"], [[source.package]], {}, bool(source.files)))
     there = [name for name in ORDER if name in source.files and (name != PYPROJECT or _is_project(source))]
+    if named is None and not {*LOCKS, REQUIREMENTS} & {*there}:
+        _refuse_unknown(source)
     files = [posixpath.normpath(name) for name in named] if named is not None else there[:1]
     itself = PROJECT in files if named is not None else _must_be_installed(source, module)
     files = [name for name in files if name != PROJECT]
     chosen = _plan(source, files, itself, cache or Cache.default())
-    return Plan(chosen.packages, chosen.read, [name for name in there if name not in files and name != PYPROJECT])
+    there += [PDM] if PDM in source.files else []
+    return Plan(chosen.packages, chosen.read, [name for name in there if name not in (*files, PYPROJECT, SETUP)])
 
 
 def importable(tree: Tree, module: str) -> bool:
@@ -121,31 +132,42 @@ def _plan(source: Source, files: list[str], itself: bool, cache: Cache) -> Plan:
         dependencies = _dependencies(source)
         if dependencies is None:
             return Plan(Packages(origin, [[PROJECT]], {}, True))
-        return _generated(origin, locks.Locked("".join(f"{line}\n" for line in dependencies)), [], project)
+        for dependency in dependencies:
+            requirement_files.refuse_repository(PYPROJECT, dependency)
+        return _generated(source, origin, locks.Locked("".join(f"{line}\n" for line in dependencies)), [], project)
+    if files == [SETUP]:
+        return Plan(Packages(origin, [[PROJECT]], {}, True))
     if files == [UV]:
-        return _generated(origin, locks.from_uv(source, cache), LOCKED, project)
-    if len(files) == 1 and PYLOCK.fullmatch(posixpath.basename(files[0])):
-        return _generated(origin, locks.from_pylock(source, files[0]), LOCKED, project)
-    read = {name: text for file in files for name, text in _read(source.folder, file).items()}
-    lines = [(name, line) for name, text in read.items() for line in text.splitlines()]
-    for name, line in lines:
-        if EDITABLE.match(line):
+        return _generated(source, origin, locks.from_uv(source, cache), LOCKED, project)
+    if files in ([POETRY], [PIPENV]):
+        lock = tool_locks.from_poetry(source) if files == [POETRY] else tool_locks.from_pipenv(source)
+        return _generated(source, origin, lock, LOCKED, project)
+    if len(files) == 1 and PYLOCKS.fullmatch(posixpath.basename(files[0])):
+        return _generated(source, origin, locks.from_pylock(source, files[0]), LOCKED, project)
+    read = [one for file in files for one in requirement_files.read(source, file)]
+    lines = [line for one in read for line in one.lines]
+    for line in lines:
+        requirement_files.refuse_repository(line.file, line.text, line.requirement or line.editable or "")
+        if line.editable:
             raise Refusal(
-                f"{name} has '{line.strip()}', a link to a folder that a release does not keep; write it without -e"
+                f"{line.file} has '{line.text}', a link to a folder that a release does not keep; write it without -e"
             )
-    hashes = ["--require-hashes"] if any("--hash=" in line for _, line in lines) else []
+    hashes = ["--require-hashes"] if any(line.options.hash for line in lines) else []
     arguments = [[*hashes, *(part for file in files for part in ("--requirement", file))]] if files else []
-    local = itself or any(LOCAL.match(line) for _, line in lines)
-    return Plan(Packages(origin, [*arguments, *project], {}, local), read)
+    local = [line for line in lines if requirement_files.uses_code(source, line)]
+    packages = Packages(origin, [*arguments, *project], {}, itself or bool(local))
+    return Plan(packages, {one.name: one.text for one in read})
 
 
-def _generated(origin: str, locked: locks.Locked, options: list[str], project: list[list[str]]) -> Plan:
+def _generated(source: Source, origin: str, locked: locks.Locked, options: list[str], project: list[list[str]]) -> Plan:
     """The plan for a requirements file that the controller makes."""
     name = "emperor-requirements.txt"
     installs = [[*options, "--requirement", name]] if locked.text else []
     folders = [["--no-deps", *locked.folders]] if locked.folders else []
     texts = {name: locked.text} if locked.text else {}
-    return Plan(Packages(origin, [*installs, *folders, *project], texts, locked.uses_code or bool(project)))
+    lines = File(origin.partition(",")[0], locked.text).lines
+    local = [line for line in lines if requirement_files.uses_code(source, line)]
+    return Plan(Packages(origin, [*installs, *folders, *project], texts, bool(local or folders or project)))
 
 
 def _is_project(tree: Tree) -> bool:
@@ -154,10 +176,17 @@ def _is_project(tree: Tree) -> bool:
 
 
 def _must_be_installed(tree: Tree, module: str) -> bool:
-    """Tell a project that must be built to be imported; without a build-system it cannot be."""
-    if PYPROJECT not in tree.files or importable(tree, module):
-        return False
-    return "build-system" in locks.read_toml(tree.folder / PYPROJECT, PYPROJECT)
+    """Tell a project that must be built to be imported; without a build-system or setup.py it cannot be."""
+    if importable(tree, module) or SETUP in tree.files:
+        return not importable(tree, module)
+    return PYPROJECT in tree.files and "build-system" in locks.read_toml(tree.folder / PYPROJECT, PYPROJECT)
+
+
+def _refuse_unknown(tree: Tree) -> None:
+    """Refuse to install other versions than somebody has locked, or nothing at all, where no file here says what."""
+    for name, remedy in UNKNOWN.items():
+        if name in tree.files:
+            raise Refusal(f"{name} is not read here; {remedy}, or say in requirements what to install from")
 
 
 def _dependencies(tree: Tree) -> list[str] | None:
@@ -166,17 +195,3 @@ def _dependencies(tree: Tree) -> list[str] | None:
     if project is None or "dependencies" in project.get("dynamic", []):
         return None
     return project.get("dependencies", [])
-
-
-def _read(folder: Path, file: str, seen: frozenset[str] = frozenset()) -> dict[str, str]:
-    """A file's text and, by path, the texts of the files it includes. A file that does not exist is left to pip's own message."""
-    path = folder / file
-    if file in seen or not path.is_file():
-        return {}
-    text = path.read_text(encoding="utf-8", errors="replace")
-    texts = {file: text}
-    for line in text.splitlines():
-        include = INCLUDE.match(line)
-        if include:
-            texts.update(_read(folder, str(Path(file).parent / include.group(1)), seen | {file}))
-    return texts

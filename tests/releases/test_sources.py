@@ -117,11 +117,14 @@ def test_an_archive(host, tmp_path, repository):
     assert host.file(f"{HOME}/current/code/hello.py").exists
 
 
-@pytest.mark.parametrize("lock", ["uv.lock", "pylock.toml"])
+LOCKS = ["uv.lock", "pylock.toml", "poetry.lock", "Pipfile.lock"]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_is_kept_and_new_code_installs_nothing(host, tmp_path, lock):
-    assert not host.exists("uv")
+    assert [tool for tool in ("uv", "poetry", "pipenv") if host.exists(tool)] == []
     code = Path(shutil.copytree(FIXTURES / "locked", tmp_path / "locked"))
-    for other in {"uv.lock", "pylock.toml"} - {lock}:
+    for other in {*LOCKS} - {lock}:
         (code / other).unlink()
     app = {"source": {"path": str(code)}, "module": "locked:app"}
     module = code / "locked.py"
@@ -144,6 +147,13 @@ def test_a_project_that_must_be_built(host, tmp_path):
     assert "/site-packages/packaged/" in said["file"]
     assert not host.file(f"{HOME}/current/venv/emperor-code").exists
     assert not host.file(f"{HOME}/current/code/build").exists
+
+
+def test_a_project_that_only_has_a_setup_py(host, tmp_path):
+    health = {"path": "/hello"}
+    release(tmp_path, source={"path": str(FIXTURES / "setup_py")}, module="flaskr:create_app()", health=health)
+    done = host.run("curl --silent --show-error --fail -H 'Host: sources.test' http://127.0.0.1/hello")
+    assert done.stdout == "Hello, World!", done.stderr
 
 
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
@@ -183,11 +193,26 @@ def reference_that_does_not_exist(tmp_path):
     return {"source": {"git": str(tmp_path / "r"), "version": "v1.4.3"}, "module": "x:app"}
 
 
+def package_of_a_repository(tmp_path):
+    code = tmp_path / "vcs"
+    code.mkdir()
+    (code / "x.py").write_text("app = None\n")
+    (code / "requirements.txt").write_text("flask\nwaitress @ git+https://github.com/Pylons/waitress.git@v3.0.0\n")
+    return {"source": {"path": str(code)}, "module": "x:app"}
+
+
 MISTAKES = {
     "two sources": (lambda _: {"source": {"path": ".", "git": "x"}, "module": "x:app"}, ["source has path and git"]),
     "a reference that does not exist": (reference_that_does_not_exist, ["'v1.4.3'", "the nearest are v1.4.2"]),
     "a lock of another project": (lock_of_another_project, ["uv.lock does not match its project"]),
     "a lock with a wrong hash": (lock_with_a_wrong_hash, ["with pylock.toml", "DO NOT MATCH THE HASHES"]),
+    "a package of a repository": (
+        package_of_a_repository,
+        [
+            "requirements.txt has 'waitress @ git+https://github.com/Pylons/waitress.git@v3.0.0', a repository",
+            "pip wheel",
+        ],
+    ),
     "a package that no index has": (
         lambda _: {"source": {"package": "emperor-flask-no-such-package==1"}, "module": "x:app"},
         ["with emperor-flask-no-such-package==1", "No matching distribution"],

@@ -65,13 +65,175 @@ def test_a_virtual_environment_is_identified_by_python_and_every_file_that_count
     assert len(others | {first}) == 4
 
 
-@pytest.mark.parametrize("line", [".", "./vendored", "file:./x.whl", "x @ file:///x", ".[extra]"])
-def test_a_requirement_that_is_part_of_the_code_depends_on_the_code(folder, line):
+INCLUDES = {
+    "a byte order mark": "\ufeff-r base.txt\n".encode(),
+    "UTF-16": "-r base.txt\n".encode("utf-16"),
+    "UTF-16, the other way round": b"\xfe\xff" + "-r base.txt\n".encode("utf-16-be"),
+    "the encoding in a comment": "# é\n# -*- coding: latin-1 -*-\n-r base.txt".encode("latin-1"),
+    "carriage returns": b"flask\r\n-r base.txt\r\n",
+    "a tab": b"-r\tbase.txt",
+    "no blank": b"-rbase.txt",
+    "an equals sign": b"--requirement=base.txt",
+    "an abbreviation": b"--requirem base.txt",
+    "quotes": b"-r 'base.txt'",
+    "a constraint": b"-c base.txt",
+    "a continued line": b"-r \\\nbase.txt",
+    "a continued line, with a comment after it": b"-r \\\nbase.txt # why",
+    "another option before it": b"--pre -r base.txt",
+    "a comment": b"  -r base.txt # why",
+}
+
+
+@pytest.mark.parametrize("text", INCLUDES.values(), ids=INCLUDES)
+def test_a_file_that_pip_reads_counts_however_it_is_included(folder, text):
+    (folder / "requirements.txt").write_bytes(text)
+    (folder / "base.txt").write_text("flask==3.1.2\n")
+    first = plan(folder)
+    assert first.read["base.txt"] == "flask==3.1.2\n"
+    assert "flask" in first.names()
+    (folder / "base.txt").write_text("flask==3.1.3\n")
+    assert plan(folder).digest("3.13", "c") != first.digest("3.13", "c")
+
+
+@pytest.mark.parametrize(
+    "text", ["# -r base.txt", "x # -r base.txt", "# a \\\n-r base.txt # b\\\n", "x --hash=sha256:00 -r base.txt"]
+)
+def test_only_what_pip_includes_is_read(folder, text):
+    (folder / "requirements.txt").write_text(text)
+    (folder / "base.txt").write_text("flask\n")
+    assert ("base.txt" in plan(folder).read) is text.startswith("# a")
+
+
+def test_a_file_is_included_from_where_it_is_named(folder):
+    for name, text in {
+        "requirements/prod.txt": "-r ../base.txt\n-c pins.txt\n",
+        "base.txt": "-r requirements/more.txt\n",
+        "requirements/more.txt": "-r ../requirements/prod.txt\nflask\n",
+        "requirements/pins.txt": "flask==3.1.3\n",
+    }.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    assert {*plan(folder, ["requirements/prod.txt"]).read} == {
+        "requirements/prod.txt",
+        "base.txt",
+        "requirements/more.txt",
+        "requirements/pins.txt",
+    }
+
+
+OF_THE_CODE = [
+    ".",
+    ".[extra]",
+    "./vendor/mylib",
+    "vendor/mylib",
+    "vendor/mylib[extra] ; python_version > '3'",
+    "vendor/x-1-py3-none-any.whl",
+    "vendor/x-1-py3-none-any.whl ; os_name == 'posix'",
+    "vendor/x-1.tar.gz --hash=sha256:00",
+    "x-1.zip",
+    "file:./vendor/x-1.tar.gz",
+    "file:vendor/x-1.tar.gz#egg=x",
+    "x @ file:vendor/x-1.tar.gz",
+    "x@file:vendor/x-1.tar.gz",
+    "x [extra] @ FILE:///x",
+    "--find-links vendor",
+    "--find-links=vendor",
+    "--find vendor",
+    "-f vendor",
+    "-fvendor",
+    "-f\tvendor",
+    "-f \\\nvendor",
+    "--no-index -f ./vendor",
+    "-f file:vendor",
+    "-f ${WHEELS}/vendor",
+]
+OF_AN_INDEX = [
+    "flask",
+    "flask[async] >= 3, < 4 ; python_version > '3'  # ./vendor",
+    "# ./vendor/mylib",
+    "https://x.test/x-1.zip",
+    "x @ https://x.test/x-1-py3-none-any.whl",
+    "--find-links https://x.test/wheels/",
+    "-f /srv/wheels",
+    "/srv/wheels/x-1.zip",
+    "-i https://${USER}:${PASSWORD}@x.test/simple",
+    "--trusted-host x.test --pre",
+    "--only-binary :all:",
+    "--uploaded-prior-to P7D",
+]
+
+
+@pytest.fixture
+def vendor(folder):
+    """Parts of the code that requirements can name."""
+    (folder / "vendor/mylib").mkdir(parents=True)
+    for name in ("vendor/mylib/setup.py", "vendor/x-1-py3-none-any.whl", "vendor/x-1.tar.gz", "x-1.zip"):
+        (folder / name).write_text("")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"), [*((line, True) for line in OF_THE_CODE), *((line, False) for line in OF_AN_INDEX)]
+)
+@pytest.mark.parametrize("file", ["requirements.txt", "base.txt"])
+def test_the_code_counts_where_a_requirement_names_a_part_of_it(vendor, line, counts, file):
+    (vendor / "requirements.txt").write_text("-c base.txt\n")
+    (vendor / "base.txt").write_text("")
+    (vendor / file).write_text(f"{(vendor / file).read_text()}{line}\n")
+    assert (digest(vendor, code="one") != digest(vendor, code="two")) is counts
+
+
+def test_a_folder_of_wheels_may_lie_beside_the_file_that_names_it(folder):
+    (folder / "requirements/wheels").mkdir(parents=True)
+    (folder / "requirements/wheels/x-1-py3-none-any.whl").write_text("")
+    (folder / "requirements/prod.txt").write_text("-f wheels\nx\n")
+    assert plan(folder, ["requirements/prod.txt"]).packages.uses_code
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("-r base.txt", "base.txt"),
+        ("-c ../pins.txt", "../pins.txt"),
+        ("./mylib[extra]", "mylib"),
+        ("libs/mylib", "libs/mylib"),
+        ("x-1-py3-none-any.whl ; os_name == 'posix'", "x-1-py3-none-any.whl"),
+        ("-f wheels", "wheels"),
+        ("x @ file:x%201.zip", "x 1.zip"),
+        ("ignored/x-1.zip", "ignored/x-1.zip"),
+    ],
+)
+def test_what_requirements_name_must_be_in_the_source(folder, line, path):
+    from sources import git
+
+    git(folder, "init", "--quiet")
+    (folder / ".gitignore").write_text("ignored\n")
+    (folder / "ignored").mkdir()
+    (folder / "ignored/x-1.zip").write_text("")
     (folder / "requirements.txt").write_text(f"flask\n{line}\n")
-    assert digest(folder, code="one") != digest(folder, code="two")
+    with pytest.raises(Refusal) as refusal:
+        plan(folder)
+    assert str(refusal.value) == (
+        f"requirements.txt has '{line}', but the source has no {path} (what git ignores stays behind); add it, or correct the line"
+    )
 
 
-@pytest.mark.parametrize("line", ["-e .", "--editable=./x", "-e ./x[extra]"])
+@pytest.mark.parametrize("content", [b"caf\xe9\n", b"# coding: no-such\n", b"\xff\xfeab\x00"])
+def test_a_requirements_file_that_cannot_be_read(folder, content):
+    (folder / "requirements.txt").write_bytes(content)
+    with pytest.raises(Refusal, match="requirements.txt cannot be read: .*; save it as UTF-8"):
+        plan(folder)
+
+
+def test_requirements_files_of_a_host_or_a_server_are_not_known_here(folder):
+    (folder / "requirements.txt").write_text("flask\n")
+    assert plan(folder).lacks("gevent")
+    for file in ("https://x.test/base.txt", "/etc/base.txt", "${BASE}.txt", "file:///etc/base.txt"):
+        (folder / "requirements.txt").write_text(f"flask\n-r {file}\n")
+        assert not plan(folder).lacks("gevent")
+
+
+@pytest.mark.parametrize("line", ["-e .", "--editable=./x", "-e ./x[extra]", "-e\tx", "-ex", "--edita x", "-e \\\nx"])
 def test_a_link_to_a_folder_is_refused(folder, line):
     (folder / "requirements.txt").write_text("-r base.txt\n")
     (folder / "base.txt").write_text(f"flask\n{line}\n")
@@ -79,9 +241,50 @@ def test_a_link_to_a_folder_is_refused(folder, line):
         plan(folder)
 
 
-def test_a_repository_is_no_folder(folder):
-    (folder / "requirements.txt").write_text("-e git+https://x.test/x.git#egg=x\n")
-    assert not plan(folder).packages.uses_code
+REPOSITORIES = {
+    "git+https://me:secret@x.test/x.git@v1#egg=x": "git+https://x.test/x.git@v1#egg=x",
+    "x @ git+ssh://git@x.test/x.git ; os_name == 'posix'": "git+ssh://git@x.test/x.git",
+    "x[extra]@GIT+https://x.test/x.git": "GIT+https://x.test/x.git",
+    "hg+https://x.test/x": "hg+https://x.test/x",
+    "svn+https://x.test/x": "svn+https://x.test/x",
+    "x @ bzr+lp:x": "bzr+lp:x",
+}
+EDITABLE = {
+    "-e git+https://x.test/x.git#egg=x": "git+https://x.test/x.git#egg=x",
+    "--editable=git+file:///srv/x.git": "git+file:///srv/x.git",
+}
+
+
+def without_tools(file, text, url):
+    return (
+        f"{file} has '{text}', a repository, which hosts have no tools to fetch; build a wheel of it into the source "
+        f"(pip wheel --no-deps --wheel-dir wheels '{url}') and require that instead (./wheels/...whl), or a release that an index has"
+    )
+
+
+@pytest.mark.parametrize(("text", "url"), [*REPOSITORIES.items(), *EDITABLE.items()])
+def test_a_repository_is_refused_with_what_to_do_before_anything_is_sent(folder, text, url):
+    (folder / "requirements.txt").write_text("-r base.txt\n")
+    (folder / "base.txt").write_text(f"flask\n{text}  # why\n")
+    with pytest.raises(Refusal) as refusal:
+        plan(folder)
+    assert str(refusal.value) == without_tools("base.txt", text.replace("me:secret@", ""), url)
+
+
+@pytest.mark.parametrize(("text", "url"), [item for item in REPOSITORIES.items() if "@ " in item[0]])
+def test_so_is_one_that_a_project_depends_on(folder, text, url):
+    (folder / "pyproject.toml").write_text(f'[project]\nname = "app"\ndependencies = ["flask", "{text}"]\n')
+    with pytest.raises(Refusal) as refusal:
+        plan(folder)
+    assert str(refusal.value) == without_tools("pyproject.toml", text, url)
+
+
+@pytest.mark.parametrize("text", ["x==1.0+git.1", "https://x.test/git+x.zip", "./git+x", "x  # git+https://x.test/x"])
+def test_what_only_looks_like_a_repository(folder, text):
+    (folder / "git+x").mkdir()
+    (folder / "git+x/setup.py").write_text("")
+    (folder / "requirements.txt").write_text(f"{text}\n")
+    assert plan(folder).packages.installs
 
 
 def test_files_that_include_each_other_end(folder):
@@ -96,16 +299,23 @@ def test_hashes_are_required_of_all_where_there_is_one(folder):
 
 
 def test_the_first_file_of_the_documented_order_is_used_and_the_others_are_named(locked, cache):
-    (locked / "requirements.txt").write_text("flask\n")
+    for name in ("requirements.txt", "setup.py", "pdm.lock"):
+        (locked / name).write_text("flask\n")
     seen = []
     while found := [name for name in requirements.ORDER if (locked / name).exists()]:
         seen.append(str(plan(locked, module="locked:app", cache=cache)))
         (locked / found[0]).unlink()
+        if found[0] == "requirements.txt":  # what follows would not be used in their place
+            (locked / "pdm.lock").unlink()
+            (locked / "Pipfile").unlink()
     assert seen == [
-        "uv.lock (not used: pylock.toml, requirements.txt)",
-        "pylock.toml (not used: requirements.txt)",
-        "requirements.txt",
+        "uv.lock (not used: pylock.toml, poetry.lock, Pipfile.lock, requirements.txt, pdm.lock)",
+        "pylock.toml (not used: poetry.lock, Pipfile.lock, requirements.txt, pdm.lock)",
+        "poetry.lock (not used: Pipfile.lock, requirements.txt, pdm.lock)",
+        "Pipfile.lock (not used: requirements.txt, pdm.lock)",
+        "requirements.txt (not used: pdm.lock)",
         "pyproject.toml",
+        "setup.py",
     ]
     assert str(plan(locked)) == "nothing"
 
@@ -113,7 +323,9 @@ def test_the_first_file_of_the_documented_order_is_used_and_the_others_are_named
 def test_an_app_may_say_otherwise(locked, cache):
     (locked / "requirements.txt").write_text("flask\n")
     assert plan(locked, [], cache=cache).packages.installs == []
-    assert str(plan(locked, ["./requirements.txt"])) == "requirements.txt (not used: uv.lock, pylock.toml)"
+    assert str(plan(locked, ["./requirements.txt"])) == (
+        "requirements.txt (not used: uv.lock, pylock.toml, poetry.lock, Pipfile.lock)"
+    )
 
 
 def test_a_pyproject_that_only_has_settings_of_tools_is_none(folder):
@@ -127,6 +339,42 @@ def test_what_pyproject_requires_is_installed_without_the_project_so_that_new_co
     assert packages.installs == [["--requirement", GENERATED]]
     assert packages.texts == {GENERATED: "flask\nx; os_name\n"}
     assert plan(folder).digest("3.13", "one") == plan(folder).digest("3.13", "two")
+
+
+def test_the_code_counts_where_a_dependency_of_a_project_is_a_part_of_it(vendor):
+    project = '[project]\nname = "app"\ndependencies = ["flask", "x @ file:vendor/x-1.tar.gz"]\n'
+    (vendor / "pyproject.toml").write_text(project)
+    assert plan(vendor).packages.uses_code
+    (vendor / "vendor/x-1.tar.gz").unlink()
+    with pytest.raises(
+        Refusal, match="pyproject.toml has 'x @ file:vendor/x-1.tar.gz', but the source has no vendor/x"
+    ):
+        plan(vendor)
+
+
+@pytest.mark.parametrize("named", [None, ["setup.py"]])
+def test_a_project_that_only_has_a_setup_py_is_built(named):
+    packages = plan(LOCKED.parent / "setup_py", named, "flaskr:create_app()").packages
+    assert (packages.origin, packages.installs, packages.uses_code) == ("setup.py", [["."]], True)
+
+
+@pytest.mark.parametrize(
+    ("file", "remedy"),
+    [
+        ("Pipfile", "run 'pipenv lock' and add Pipfile.lock"),
+        ("pdm.lock", "run 'pdm export --prod --output requirements.txt' and add requirements.txt"),
+    ],
+)
+@pytest.mark.parametrize("beside", ["app.py", "pyproject.toml", "setup.py"])
+def test_a_file_of_another_tool_is_not_ignored_without_a_word(folder, file, remedy, beside):
+    (folder / file).write_text("")
+    (folder / beside).write_text('[project]\nname = "app"\ndependencies = ["flask"]\n')
+    with pytest.raises(Refusal) as refusal:
+        plan(folder)
+    assert str(refusal.value) == f"{file} is not read here; {remedy}, or say in requirements what to install from"
+    assert plan(folder, []).packages.installs == []
+    (folder / "requirements.txt").write_text("flask\n")
+    assert str(plan(folder)).startswith("requirements.txt")
 
 
 @pytest.mark.parametrize("text", ['[project]\nname = "a"\ndynamic = ["dependencies"]\n', "[tool.poetry]\n" + BUILT])
@@ -147,13 +395,16 @@ def test_what_only_a_build_can_tell_is_built(folder, text):
     ],
 )
 @pytest.mark.parametrize("lock", ["requirements.txt", "pyproject.toml", "pylock.toml"])
+@pytest.mark.parametrize("build", ["pyproject.toml", "setup.py"])
 def test_the_project_is_installed_where_its_module_cannot_be_imported_otherwise(
-    tmp_path, file, module, installed, lock
+    tmp_path, file, module, installed, lock, build
 ):
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text("app = 1\n")
     (tmp_path / "pylock.toml").write_text('lock-version = "1.0"\npackages = []\n')
-    (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "app"\ndependencies = []\n{BUILT}')
+    built = BUILT if build == "pyproject.toml" else ""
+    (tmp_path / build).write_text("")
+    (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "app"\ndependencies = []\n{built}')
     for name in {"requirements.txt", "pylock.toml"} - {lock}:
         (tmp_path / name).unlink(missing_ok=True)
     if lock == "requirements.txt":
@@ -315,6 +566,12 @@ def test_nothing_of_a_project_runs_to_read_its_lock(hostile, cache, monkeypatch)
         ("pyproject.toml", 'dev = ["pytest"]', "dev = []", ""),
         ("pyproject.toml", '["version"]', '["version", "dependencies"]', ""),
         ("uv.lock", "source = { editable", "other = { editable", "is no lock that is understood here"),
+        (
+            "uv.lock",
+            'registry = "https://pypi.org/simple" }\n',
+            'git = "https://x.test/six.git#0123456789012345678901234567890123456789" }\n',
+            "uv.lock has 'six @ git.https://x.test/six.git@0123456789.*', a repository, which hosts have no tools to fetch",
+        ),
         ("uv.lock", "version = 1\n", "version = 99\n", "cannot be exported by uv on the controller"),
     ],
 )
@@ -364,6 +621,8 @@ HASH = 'hashes = {sha256 = "00"}'
     ],
 )
 def test_a_package_of_a_pylock(folder, package, line):
+    (folder / "dist").mkdir()
+    (folder / "dist/x.zip").write_text("")
     pylock(folder, f'name = "x"\n{package}')
     packages = plan(folder).packages
     assert packages.texts == {GENERATED: f"{line}\n"}
@@ -394,7 +653,10 @@ def test_folders_of_the_code_are_installed_after_what_is_locked(folder):
 @pytest.mark.parametrize(
     ("package", "words"),
     [
-        ('vcs = {type = "git", url = "https://x.test/x.git"}', "has 'x @ git.https://x.test/x.git' without a hash"),
+        (
+            'vcs = {type = "git", url = "https://x.test/x.git"}',
+            "has 'x @ git.https://x.test/x.git', a repository, which",
+        ),
         ('version = "1"', "has 'x==1' without a hash"),
         (f"sdist = {{{HASH}}}", "has 'x' without version"),
         ('directory = {path = "../x"}', "has the folder '../x', which is outside of the source"),
