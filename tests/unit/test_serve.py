@@ -17,12 +17,12 @@ CHUNK = 65536
 class Worker(ModuleType):
     """uWSGI's module, as a worker sees it."""
 
-    def __init__(self, module="json:dumps", respawns=0, number=1):
+    def __init__(self, module="json:dumps", respawns=0, number=1, streams=2):
         super().__init__("uwsgi")
         self.opt = {
             "app-module": module.encode(),
             "app-limit": b"5",
-            "app-streams": b"2",
+            "app-streams": b"%d" % streams,
         }
         self.turn = os.memfd_create("turn")
         self.respawns, self.number = respawns, number
@@ -427,6 +427,14 @@ def test_what_outlives_the_drain_of_a_vassal_is_counted_and_cut(program, monkeyp
         served.look()
     assert served.streams.ending and sent == [program.signal.SIGKILL] and clock[0] == 1121
     assert "20 s after its vassal was told to go (drain), 2 streams and 1 other requests" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("streams", "interval"), [(0, 0.005), (100, 0.005), (1500, 0.075)])
+def test_threads_that_wait_for_pythons_lock_wake_the_less_often_the_more_there_may_be(monkeypatch, streams, interval):
+    said = []
+    monkeypatch.setattr(sys, "setswitchinterval", said.append)
+    serve(streams=streams)
+    assert said == [pytest.approx(interval)]
 
 
 def test_the_master_tells_its_workers_to_go_in_memory_that_they_share(monkeypatch):
