@@ -89,9 +89,6 @@ def prepare(app: App, base: Path, version: str | None = None, with_source: bool 
     schema = spec.options("flask_app", "app")
     if app.get("state") == "absent":  # all it needs is a name
         schema = {key: {**option, "required": key == "name"} for key, option in schema.items()}
-    strange = [key for key in app if not isinstance(key, str)]
-    if strange:
-        return app, [f"unknown key '{key}': put it in quotes if it is meant as a text" for key in strange]
     stated = app.get("source")
     if isinstance(stated, dict) and isinstance(stated.get("version"), float):
         return app, [f"source.version is the number {stated['version']}; put it in quotes, or 1.10 becomes 1.1"]

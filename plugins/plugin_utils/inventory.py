@@ -8,6 +8,7 @@ Every action that needs the apps reads them here, so that secrets never travel t
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,9 @@ class Inventory:
             try:
                 app = self._templar.template(entry)
             except AnsibleError as error:
-                mistakes.append(f"{apps.label(entry, index)}: {error}")
+                mistakes += [f"{apps.label(entry, index)}: {found}" for found in self._untemplated(entry)] or [
+                    f"{apps.label(entry, index)}: {error}"
+                ]
                 continue
             if isinstance(app, dict):
                 found.append((index, app))
@@ -108,6 +111,17 @@ class Inventory:
                     f"{apps.label(entry, index)} is '{app}'; an app is a dictionary with name, module and source"
                 )
         return found, mistakes
+
+    def _untemplated(self, value: Any, at: str = "") -> Iterator[str]:
+        """Which parts of an entry cannot be templated, by their dotted keys, and why."""
+        parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        for key, part in parts:
+            yield from self._untemplated(part, f"{at}.{key}" if at else str(key))
+        if not parts and at:
+            try:
+                self._templar.template(value)
+            except AnsibleError as error:
+                yield f"{at}: {error}"
 
     @property
     def folder(self) -> Path:

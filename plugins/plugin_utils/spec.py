@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,9 @@ def options(role: str, entry_point: str = "main") -> dict[str, Any]:
 
 def check(spec: dict[str, Any], values: dict[str, Any]) -> tuple[dict[str, Any], list[str], list[str]]:
     """Return the converted values with defaults, every mistake but unknown keys, and the unknown keys (dotted)."""
+    shapeless = list(_shapeless(spec, values))
+    if shapeless:  # the validator fails over them
+        return values, shapeless, []
     result = ArgumentSpecValidator(spec).validate(values)
     messages = [error.msg for error in result.errors if not isinstance(error, UnsupportedError)]
     mistakes = [_sentence(message, values) for message in messages if not ECHO.match(message)]
@@ -54,6 +58,19 @@ def keys_beside(spec: dict[str, Any], dotted: str) -> list[str]:
     for parent in dotted.split(".")[:-1]:
         spec = spec[parent]["options"]
     return sorted(spec)
+
+
+def _shapeless(spec: dict[str, Any], values: dict[str, Any], outer: str = "") -> Iterator[str]:
+    """What stands in the place of a dictionary whose keys are known, and keys that are no text."""
+    for key, value in values.items():
+        dotted = f"{outer}{key}"
+        known = spec.get(key, {}).get("options")
+        if not isinstance(key, str):
+            yield f"unknown key '{dotted}': put it in quotes if it is meant as a text"
+        elif known and isinstance(value, dict):
+            yield from _shapeless(known, value, f"{dotted}.")
+        elif known and value is not None:
+            yield f"{dotted} is {value!r}; write {REMEDIES['dict']}"
 
 
 def _sentence(message: str, values: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from ansible_collections.emperor.flask.plugins.plugin_utils import apps, denied, hosts, server_names, tls
+from ansible_collections.emperor.flask.plugins.plugin_utils import apps, denied, hosts, server_names, spec, tls
 
 DEMOAPP = Path(__file__).parents[2] / "examples/demoapp"
 HOST = {
@@ -269,6 +269,46 @@ def test_defaults_are_merged_key_by_key_but_a_source_is_one_thing():
     defaults = {"threads": 4, "env": {"A": "1", "B": "1"}, "source": {"git": "x"}}
     merged = apps.merge(defaults, app(env={"B": "2"}))
     assert (merged["threads"], merged["env"], merged["source"]) == (4, {"A": "1", "B": "2"}, {"path": str(DEMOAPP)})
+
+
+def every_option(options, outer=()):
+    """The paths of all options of an app, nested ones too."""
+    for name, option in options.items():
+        yield (*outer, name)
+        yield from every_option(option.get("options", {}), (*outer, name))
+
+
+ANYTHING = [
+    True,
+    0,
+    -1,
+    1.5,
+    10**30,
+    "",
+    "text",
+    None,
+    [],
+    ["a"],
+    [1],
+    [{}],
+    [None],
+    {},
+    {"a": 1},
+    {"a": {"b": 1}},
+    {1: 2},
+]
+
+
+@pytest.mark.parametrize("path", list(every_option(spec.options("flask_app", "app"))), ids=".".join)
+def test_whatever_stands_for_an_option_is_taken_or_named(path):
+    for value in ANYTHING:
+        entry = app()
+        place = entry
+        for name in path[:-1]:
+            place = place.setdefault(name, {})
+        place[path[-1]] = value
+        _, found = apps.prepare(entry, Path("/inventory"))
+        assert not found or any(path[-1] in mistake for mistake in found), (value, found)
 
 
 def test_names_are_those_that_browsers_ask_for():

@@ -74,7 +74,7 @@ def test_two_apps_of_one_name_are_refused(tmp_path):
 
 def test_a_variable_that_is_not_defined_is_named_with_its_app(tmp_path):
     apps = [{**APP, "secrets": {"KEY": "{{ vault_shop_key }}"}}]
-    assert "app 'shop': 'vault_shop_key' is undefined" in validate(tmp_path, flask_apps=apps)[1]
+    assert "app 'shop': secrets.KEY: 'vault_shop_key' is undefined" in validate(tmp_path, flask_apps=apps)[1]
 
 
 @pytest.mark.parametrize(
