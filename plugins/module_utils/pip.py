@@ -120,9 +120,9 @@ def unanswered(output: str) -> str | None:
 def reason(output: str, folder: str) -> str:
     """Why a pip or build failed, and the end of what it said; where a disk is full, with the space that is left in ``folder``."""
     text = cause_first(output)
-    if "No space left on device" not in output:
-        return text
     left = shutil.disk_usage(folder).free // 2**20
+    if left and "No space left on device" not in output:  # venv does not repeat what its pip said
+        return text
     return f"{text}\nA disk is full: there are {left} MB left in {folder}; make room and run again."
 
 

@@ -120,7 +120,7 @@ def stage_venv(layout: Layout, release: Release, python: str) -> bool:
     except CommandFailed as error:
         killed = f"\n{jobs.KILLED}" if isinstance(error, jobs.Killed) else ""
         made_of = f" with {packages.origin}" if packages.installs else ""
-        said = reason(error.output, layout.home)
+        said = reason(error.output, layout.bench)
         raise Refusal(f"the virtual environment cannot be made{made_of}:\n{said}{killed}") from error
     finally:
         remove_tree(partial)

@@ -44,7 +44,7 @@ MISTAKES = {
     ),
     "a callable that is not there": (
         {"module": "notes:create_ap()", "health": {"timeout": 8}},
-        ["app 'notes'", "callable not found", "what this host served before, it serves on."],
+        ["app 'notes'", "has no attribute 'create_ap'", "what this host served before, it serves on."],
     ),
     "an option misspelt": ({"vassal_extra": {"threds": 3}, "health": {"timeout": 8}}, ["app 'notes'", "threds"]),
 }
@@ -64,10 +64,10 @@ def requiring(tmp_path):
 
 @pytest.fixture
 def full_disk():
-    """Every host without room for temporary files."""
-    on_each("mount -t tmpfs -o size=64k tmpfs /var/tmp")
+    """Every host without room where the app is built."""
+    on_each("mount -t tmpfs -o size=64k,mode=700 tmpfs /var/www/notes/build")
     yield
-    on_each("umount /var/tmp")
+    on_each("umount /var/www/notes/build")
 
 
 @pytest.mark.parametrize(("changes", "words"), MISTAKES.values(), ids=MISTAKES)
@@ -116,8 +116,7 @@ def test_a_full_disk_is_named_and_nothing_changes(requiring, full_disk):
     before = state()
     status, output, changed = play(source=requiring("Flask==3.1.2"))
     assert status != 0
-    assert "No space left on device" in output
-    assert " and 0 MB in /var/tmp left; make room" in " ".join(output.split())
+    assert "A disk is full: there are 0 MB left in /var/www/notes/build; make room" in " ".join(output.split())
     assert (set(changed), state()) == ({"0"}, before)
 
 
