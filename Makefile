@@ -44,7 +44,7 @@ test: setup ## Run lint, unit, both molecule targets and readme; ends with the c
 	@scripts/test.sh
 
 soak: setup ## Kill 20 controllers, release 50 times in a row under load, let 3000 streams go, take all there is beside a neighbour, send 1000 malformed requests; prints its seeds (EMPEROR_SEED repeats them)
-	EMPEROR_KILLS=20 EMPEROR_ROW=50 PYTEST_ADDOPTS="-v -s -k 'killed or row'" molecule test -s releases
+	EMPEROR_KILLS=20 EMPEROR_ROW=50 PYTEST_ADDOPTS="-v -s -o faulthandler_timeout=0 -k 'killed or row'" molecule test -s releases
 	EMPEROR_STREAMS=3000 PYTEST_ADDOPTS="-v -s -k have_gone" molecule test -s releases
 	EMPEROR_STRICT=1 PYTEST_ADDOPTS="-v -s -k served_as_before" molecule test -s box
 	EMPEROR_MALFORMED=1000 PYTEST_ADDOPTS="-v -s -k malformed" molecule test -s front_door

@@ -35,8 +35,9 @@ def play(playbook, *options, **variables):
     }
     done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True)
     output = done.stdout + done.stderr
-    changes = {host: int(count) for host, count in re.findall(r"^(\S+) +: ok=.*changed=(\d+)", output, re.MULTILINE)}
-    assert changes, output
+    recap = dict(re.findall(r"^(\S+) +: ok=.*changed=(\d+)", output, re.MULTILINE))
+    assert set(HOSTS) <= set(recap), output
+    changes = {host: int(recap[host]) for host in HOSTS}
     return done.returncode, " ".join(output.split()), changes
 
 
