@@ -16,6 +16,11 @@ from ansible_collections.emperor.flask.plugins.module_utils.commands import Refu
 
 SCHEMA = b"emperor.flask code 1\0"
 LEFT_BEHIND = {".git", "__pycache__"}
+# How a file begins that only stands for another, what made it so, and what brings the other back.
+STAND_INS = (
+    (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS", "git lfs pull"),
+    (b"\0GITCRYPT\0", "git-crypt", "git-crypt unlock"),
+)
 # Set where git runs a hook that runs us; they would make git look at another repository.
 GIT_VARIABLES = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}
 # A folder may have come with a repository, whose settings name commands for git to run.
@@ -132,3 +137,16 @@ def _check(folder: Path, name: str, key: str) -> None:
         )
     elif not path.is_file():
         raise Refusal(f"{key}: {path} is neither file nor link; remove it or let git ignore it")
+    else:
+        _check_content(folder, name, key)
+
+
+def _check_content(folder: Path, name: str, key: str) -> None:
+    with open(folder / name, "rb") as stream:
+        start = stream.read(64)
+    for magic, tool, command in STAND_INS:
+        if start.startswith(magic):
+            way = f"run '{command}' in {folder}"
+            if key != "source.path":
+                way = f"check it out, run '{command}', and use source.path"
+            raise Refusal(f"{key}: {name} is what {tool} keeps in the place of the file; {way}")

@@ -105,6 +105,31 @@ def test_a_link_that_leads_out_is_refused(folder, target):
         read(folder)
 
 
+STAND_INS = {
+    "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "git lfs pull"),
+    "git-crypt": (b"\0GITCRYPT\0\x8f\x1b", "git-crypt unlock"),
+}
+
+
+@pytest.mark.parametrize(("content", "remedy"), STAND_INS.values(), ids=STAND_INS)
+def test_what_stands_for_a_file_is_refused_wherever_it_comes_from(folder, cache, content, remedy):
+    (folder / "src/logo.png").write_bytes(content)
+    with pytest.raises(Refusal, match=f"source.path: src/logo.png .*; run '{remedy}' in {folder}"):
+        read(folder)
+    git(folder, "init", "--quiet")
+    commit(folder, "app.py", "app = 2\n")
+    git(folder, "add", "src")
+    git(folder, "commit", "--quiet", "--message", "logo")
+    with pytest.raises(Refusal, match=f"source.git: src/logo.png .*; check it out, run '{remedy}', and use source.path"):
+        source.resolve({"git": str(folder)}, cache)
+
+
+def test_a_file_that_is_about_git_lfs_is_a_file(folder):
+    (folder / "lfs.md").write_text("version https://git-lfs.github.com/spec/v1 is how a pointer begins\n")
+    (folder / "empty").write_text("")
+    assert "lfs.md" in read(folder).files
+
+
 def test_a_link_within_is_shipped_as_a_link(folder):
     (folder / "link.py").symlink_to("app.py")
     (folder / "folder").symlink_to("src")
