@@ -13,16 +13,8 @@ from ansible_collections.emperor.flask.plugins.module_utils.commands import Comm
 from ansible_collections.emperor.flask.plugins.module_utils.files import remove_tree
 from ansible_collections.emperor.flask.plugins.module_utils.hooks import SHELL, run_each
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.shared import share
 from ansible_collections.emperor.flask.plugins.module_utils.store import Release, fill
-
-# A shared path begins with what the source has there, else as a folder. The app's user makes it: root does not write in an app's folder.
-# Under another name first, so that half of it is never taken for all.
-BEGIN = """
-mkdir -p "${2%/*}"
-rm -rf "$2.partial"
-if [ -e "$1" ] || [ -L "$1" ]; then cp -R -P "$1" "$2.partial"; else mkdir "$2.partial"; fi
-mv -T "$2.partial" "$2"
-"""
 
 
 def build_code(layout: Layout, release: Release, python: str) -> None:
@@ -41,7 +33,8 @@ def build_code(layout: Layout, release: Release, python: str) -> None:
                 fill(job, python, path, "")
             adopt(built, partial)
         for shared in release.manifest["shared"]:
-            _share(layout, release, partial, shared)
+            if shared not in release.instances:
+                share(layout, release.identity, release.manifest, partial, shared)
         os.rename(partial, path)
     except CommandFailed as error:
         said = jobs.because(error, release.manifest, "build")
@@ -63,23 +56,3 @@ def _run_hooks(layout: Layout, release: Release, job: box.Job) -> None:
     job = dataclasses.replace(job, folder=code, settings=[*job.settings, *variables])
     shell = box.in_release("", code, venv, release.manifest["pythonpath"], "", SHELL)
     run_each(job, release.manifest["hooks"]["build"], shell, "build")
-
-
-def _share(layout: Layout, release: Release, code: str, path: str) -> None:
-    """Put a link in a path's place; raise Refusal where a link on the way there would lead root elsewhere."""
-    inside, outside = os.path.join(code, path), os.path.join(layout.shared, path)
-    parent = os.path.dirname(os.path.normpath(path))
-    if os.path.realpath(os.path.join(code, parent)) != os.path.join(os.path.realpath(code), parent).rstrip("/"):
-        raise Refusal(
-            f"shared has '{path}', but the source or a build hook has made '{parent}' a link; let it be a folder"
-        )
-    if not os.path.lexists(outside):
-        job = jobs.hook(layout, "share", release.identity, release.manifest, "/")
-        try:
-            jobs.run_job(job, [*SHELL, BEGIN, "share", inside, outside])
-        except CommandFailed as error:
-            said = jobs.because(error, release.manifest, "hook")
-            raise Refusal(f"the shared path '{path}' cannot be made {outside}: {said}") from error
-    remove_tree(inside)
-    os.makedirs(os.path.dirname(inside), exist_ok=True)
-    os.symlink(outside, inside)

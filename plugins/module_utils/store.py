@@ -20,6 +20,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.files import Access,
 from ansible_collections.emperor.flask.plugins.module_utils.layout import COMPLETE, Layout
 from ansible_collections.emperor.flask.plugins.module_utils.packages import Packages
 from ansible_collections.emperor.flask.plugins.module_utils.pip import LENT, lent, pip, reason
+from ansible_collections.emperor.flask.plugins.module_utils.shared import share
 
 SCHEMA = 2  # of a release's manifest
 SOURCE = "/var/www/source"  # where a build sees a copy of the code that it may write in
@@ -42,7 +43,8 @@ class Release:
     """A release as the controller has rendered it. ``identity`` is its id; secrets are not part of it.
 
     ``source``, ``code`` (the source as it is served), ``venv`` and ``static`` (empty where nginx serves none of its files) are digests,
-    ``packages`` has the fields of packages.Packages, ``packaged`` says that the app itself is one of them.
+    ``packages`` has the fields of packages.Packages, ``packaged`` says that the app itself is one of them, ``instances`` are the shared paths
+    that lie in its virtual environment.
     """
 
     identity: str
@@ -56,6 +58,7 @@ class Release:
     manifest: dict
     static: str = ""
     packaged: bool = False
+    instances: list[str] = dataclasses.field(default_factory=list)
 
 
 def stage_code(layout: Layout, release: Release, archive: str | None, python: str) -> bool:
@@ -108,6 +111,8 @@ def stage_venv(layout: Layout, release: Release, python: str) -> bool:
             if packages.installs:
                 _install(layout, release, packages, job, source)
             adopt(venv, partial)
+        for instance in release.instances:
+            share(layout, release.identity, release.manifest, partial, instance)
         for name, text in packages.texts.items():
             replace_file(os.path.join(partial, name), text.encode(), Access(0o644))
         replace_file(os.path.join(partial, COMPLETE), b"", Access(0o644))

@@ -24,6 +24,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils import (
     serving,
     source,
     spec,
+    stage,
     tls,
 )
 
@@ -226,6 +227,7 @@ def _check_source(app: App) -> Iterator[str]:
         mistakes = [
             *requirements.mistakes(found, app["requirements"]),
             *serving.source_mistakes(app, found),
+            *stage.mistakes(found, app),
         ]
         yield from mistakes
         if not mistakes:

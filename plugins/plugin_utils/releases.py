@@ -135,6 +135,7 @@ class Rendered:
             "manifest": self.manifest,
             "static": self.stage.static,
             "packaged": self.stage.source.package is not None,
+            "instances": self.stage.instances,
         }
 
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
@@ -39,20 +39,30 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # what a requirement begins wi
 
 @dataclass(frozen=True)
 class Plan:
-    """What is installed. ``read`` has the requirements files of the code that count, ``unused`` what was found and not taken."""
+    """What is installed. ``read`` has the requirements files of the code that count, ``unused`` what was found and not taken.
+
+    ``packaged`` says that there is no code beside the packages.
+    """
 
     packages: Packages = field(default_factory=Packages)
     read: dict[str, str] = field(default_factory=dict)
     unused: list[str] = field(default_factory=list)
+    packaged: bool = False
 
-    def digest(self, python: str, code: str) -> str:
-        """Identity of the virtual environment: Python, pip's arguments and every text that counts; the code's where it is installed."""
+    @property
+    def installs_app(self) -> bool:
+        """Tell whether the app itself is among the packages, so that Flask has its instance folder beside them."""
+        return self.packaged or any(PROJECT in arguments for arguments in self.packages.installs)
+
+    def digest(self, python: str, code: str, instances: Sequence[str] = ()) -> str:
+        """Identity of the virtual environment: Python, pip's arguments, every text that counts and what it links to; the code's where it is installed."""
         identity = {
             "schema": SCHEMA,
             "python": python,
             **asdict(self.packages),
             "read": self.read,
             "code": code if self.packages.uses_code else None,
+            **({"instances": list(instances)} if instances else {}),
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
@@ -106,7 +116,7 @@ def plan(source: Source, named: list[str] | None, module: str, cache: Cache | No
     Unset, the first file of ORDER, and the project itself where ``module`` cannot be imported from the code as it lies there.
     """
     if source.package is not None:
-        return Plan(Packages(source.origin["package"], [[source.package]], {}, bool(source.files)))
+        return Plan(Packages(source.origin["package"], [[source.package]], {}, bool(source.files)), packaged=True)
     there = [name for name in ORDER if name in source.files and (name != PYPROJECT or _is_project(source))]
     if named is None and not {*LOCKS, REQUIREMENTS} & {*there}:
         _refuse_unknown(source)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +16,24 @@ from ansible_collections.emperor.flask.plugins.plugin_utils import requirements
 from ansible_collections.emperor.flask.plugins.plugin_utils.requirements import Plan
 from ansible_collections.emperor.flask.plugins.plugin_utils.source import Source, resolve
 
+INSTANCE = re.compile(
+    r"var/[^/]+-instance"
+)  # Flask's instance_path in the virtual environment that an app is installed in
 
-def _built(digest: str, venv: str, app: dict[str, Any]) -> str:
+
+def mistakes(source: Source, app: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with ``shared`` where an app is a package: beside its instance folder there is none that is its own."""
+    for path in app["shared"] if source.package is not None else []:
+        if not INSTANCE.fullmatch(path):
+            name = app["module"].partition(":")[0].partition(".")[0]
+            yield (
+                f"shared has '{path}', but source.package has no folders beside its packages; what it keeps is Flask's instance folder, "
+                f"which is named var/{name}-instance here"
+            )
+
+
+def _built(digest: str, venv: str, shared: list[str], build: list[str]) -> str:
     """The digest of a source with shared paths linked into it and build hooks run in it; these may depend on the packages."""
-    shared, build = sorted(app["shared"]), app["hooks"]["build"]
     if not shared and not build:
         return digest
     identity = {"source": digest, "shared": shared, "build": build, "venv": venv if build else None}
@@ -34,7 +50,10 @@ def _published(source: Source, code: str, venv: str, app: dict[str, Any]) -> str
 
 @dataclass(frozen=True)
 class Stage:
-    """An app's code, packages and static files for one Python. ``digest`` is the source's, ``code`` that of the code as it is served."""
+    """An app's code, packages and static files for one Python. ``digest`` is the source's, ``code`` that of the code as it is served.
+
+    ``instances`` are the shared paths that are in the virtual environment.
+    """
 
     source: Source
     plan: Plan
@@ -42,6 +61,7 @@ class Stage:
     code: str
     venv: str
     static: str
+    instances: list[str]
 
     @classmethod
     def read(cls, app: dict[str, Any], python: str) -> Stage:
@@ -49,9 +69,11 @@ class Stage:
         source = resolve(app["source"])
         plan = requirements.plan(source, app["requirements"], app["module"])
         digest = source.digest()
-        venv = plan.digest(python, digest)
-        code = _built(digest, venv, app)
-        return cls(source, plan, digest, code, venv, _published(source, code, venv, app))
+        shared = sorted(app["shared"])
+        instances = [path for path in shared if plan.installs_app and INSTANCE.fullmatch(path)]
+        venv = plan.digest(python, digest, instances)
+        code = _built(digest, venv, [path for path in shared if path not in instances], app["hooks"]["build"])
+        return cls(source, plan, digest, code, venv, _published(source, code, venv, app), instances)
 
     @property
     def packages(self) -> Packages:

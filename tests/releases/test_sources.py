@@ -156,12 +156,18 @@ def test_a_project_that_only_has_a_setup_py(host, tmp_path):
     assert done.stdout == "Hello, World!", done.stderr
 
 
-@pytest.mark.parametrize("kind", ["wheel", "sdist"])
-def test_a_package_that_was_built(host, tmp_path, built, kind):
-    release(tmp_path, source={"package": str(built[kind])}, module="packaged:app")
+def test_a_package_that_was_built_and_what_it_keeps_survives_releases(host, tmp_path, built):
+    app = {"module": "packaged:app", "shared": ["var/packaged-instance"]}
+    release(tmp_path, source={"package": str(built["wheel"])}, **app)
     said = json.loads(answer(host))
     assert said["version"] == "1.2"
     assert "/site-packages/packaged/" in said["file"]
+    ask = "curl --silent --show-error --fail -H 'Host: sources.test' http://127.0.0.1"
+    assert host.check_output(f"{ask}/ -H 'Content-Type: text/plain' --data hello") == "kept"
+    before = links(host)
+    release(tmp_path, source={"package": str(built["sdist"])}, **app)
+    assert links(host)[1] != before[1]
+    assert json.loads(host.check_output(f"{ask}/kept")) == ["hello", "hello"]
 
 
 def test_a_package_of_an_index(host, tmp_path):

@@ -90,6 +90,10 @@ def test_a_relative_source_starts_from_the_inventory():
         ({"source": {"git": "x", "version": 1.10}}, ["source.version is the number 1.1", "in quotes"]),
         ({"source": {"git": "nowhere.git"}}, ["source.git: there is no repository /inventory/nowhere.git"]),
         ({"source": {"package": "shop==1"}, "requirements": ["a.txt"]}, ["requirements names files of the source"]),
+        (
+            {"source": {"package": "shop==1"}, "shared": ["instance"]},
+            ["shared has 'instance', but source.package has no folders", "named var/hello-instance"],
+        ),
         ({True: "x"}, ["unknown key 'True'", "quotes"]),
         ({"processes": True}, ["processes is True", "number"]),
         ({"module": "hello world"}, ["module 'hello world'", "package.module:app"]),

@@ -13,6 +13,7 @@ from render import ROOT, render
 # The version of systemd that has known a setting of the box, as systemd.exec(5) and systemd.resource-control(5) say.
 SINCE = {
     "CapabilityBoundingSet": 183,
+    "Environment": 183,
     "IPAddressDeny": 235,
     "LockPersonality": 235,
     "NoNewPrivileges": 187,

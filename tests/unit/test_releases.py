@@ -56,6 +56,16 @@ def test_code_makes_another_release(tmp_path):
     assert release(source={"path": str(tmp_path)}).identity != first
 
 
+def test_the_instance_folder_of_a_package_is_part_of_its_environment_and_other_paths_are_of_the_code(tmp_path):
+    package = {"source": {"package": "shop==1"}, "module": "shop:app"}
+    without, shared = release(**package).stage, release(**package, shared=["var/shop-instance"]).stage
+    assert (shared.instances, shared.code) == (["var/shop-instance"], without.code)
+    assert shared.venv != without.venv
+    without, shared = release().stage, release(shared=["var/hello-instance"]).stage
+    assert (shared.instances, shared.venv) == ([], without.venv)
+    assert shared.code != without.code
+
+
 def test_static_files_are_those_of_the_code_under_the_same_urls(tmp_path):
     (tmp_path / "static").mkdir()
     (tmp_path / "static/app.css").write_text("body {}")

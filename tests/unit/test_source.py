@@ -120,7 +120,9 @@ def test_what_stands_for_a_file_is_refused_wherever_it_comes_from(folder, cache,
     commit(folder, "app.py", "app = 2\n")
     git(folder, "add", "src")
     git(folder, "commit", "--quiet", "--message", "logo")
-    with pytest.raises(Refusal, match=f"source.git: src/logo.png .*; check it out, run '{remedy}', and use source.path"):
+    with pytest.raises(
+        Refusal, match=f"source.git: src/logo.png .*; check it out, run '{remedy}', and use source.path"
+    ):
         source.resolve({"git": str(folder)}, cache)
 
 

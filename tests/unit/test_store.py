@@ -96,6 +96,16 @@ def test_packages_that_cannot_be_had_leave_nothing_and_are_named(layout, archive
     assert not os.path.exists(layout.venv("5e5e"))
 
 
+def test_flasks_instance_folder_is_a_link_to_what_survives_releases(layout):
+    manifest = {"schema": 2, "shared": ["var/shop-instance"]}
+    release = dataclasses.replace(RELEASE, manifest=manifest, instances=["var/shop-instance"])
+    Path(layout.shared).mkdir()
+    assert store.stage_venv(layout, release, sys.executable)
+    instance = Path(layout.venv("5e5e"), "var/shop-instance")
+    assert os.readlink(instance) == f"{layout.shared}/var/shop-instance"
+    assert listed(instance) == []
+
+
 def test_what_is_built_is_built_in_a_copy_that_goes_away(layout, tmp_path):
     """setuptools writes shop.egg-info beside what it builds; code in a store must stay as it is."""
     wheel(tmp_path, "shop", "1.2", "app = 1\n", "x; python_version < '3'")
