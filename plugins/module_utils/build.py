@@ -54,5 +54,6 @@ def _run_hooks(layout: Layout, release: Release, job: box.Job) -> None:
     code, venv = layout.code(release.code), layout.venv(release.venv)
     variables = [f"Environment=HOME={code}", f"Environment=FLASK_APP={release.manifest['module']}"]
     job = dataclasses.replace(job, folder=code, settings=[*job.settings, *variables])
-    shell = box.in_release("", code, venv, release.manifest["pythonpath"], "", SHELL)
+    given = [f"{name}={value}" for name, value in release.packages.get("environment", {}).items()]
+    shell = box.in_release("", code, venv, release.manifest["pythonpath"], "", ["/usr/bin/env", *given, *SHELL])
     run_each(job, release.manifest["hooks"]["build"], shell, "build")

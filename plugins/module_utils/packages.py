@@ -13,13 +13,15 @@ class Packages:
     """``installs`` holds pip's arguments, a list for each call; paths in them are relative to the code.
 
     ``texts`` are requirements files that the controller has made: an argument that is one of their names means that file.
-    ``uses_code`` says that something of the code itself is installed. ``origin`` is what messages call all of it.
+    ``uses_code`` says that something of the code itself is installed. ``origin`` is what messages call all of it, ``environment`` what builds
+    are told beside it.
     """
 
     origin: str = "nothing"
     installs: list[list[str]] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
     uses_code: bool = False
+    environment: dict[str, str] = field(default_factory=dict)
 
     def arguments(self, folder: str) -> list[list[str]]:
         """``installs`` with the texts' paths, once they stand in ``folder``."""

@@ -62,8 +62,10 @@ def own(folder: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def lent(bench: str, user: str, texts: dict[str, str]) -> Iterator[list[str]]:
+def lent(bench: str, user: str, texts: dict[str, str], given: dict[str, str]) -> Iterator[list[str]]:
     """What a job of ``user`` needs for pip, as settings of its unit: environment, credentials, files that pip reads, and room (TEMPORARY).
+
+    ``given`` are variables of the app's, which go before ours.
 
     It sees them in LENT for as long as this lasts; they stand in ``bench``, which is root's.
     """
@@ -82,7 +84,7 @@ def lent(bench: str, user: str, texts: dict[str, str]) -> Iterator[list[str]]:
             variables["NETRC"] = os.path.join(LENT, "netrc")
         # By way of a file: anybody can ask systemd for the environment of a unit.
         environment = os.path.join(bench, "environment")
-        replace_file(environment, "".join(map(_line, variables.items())).encode(), Access(0o600))
+        replace_file(environment, "".join(map(_line, {**variables, **given}.items())).encode(), Access(0o600))
         yield [f"EnvironmentFile={environment}", f"BindReadOnlyPaths={folder}:{LENT}", f"BindPaths={room}:{TEMPORARY}"]
     finally:
         remove_tree(folder)

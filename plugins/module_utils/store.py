@@ -136,7 +136,7 @@ def _install(layout: Layout, release: Release, packages: Packages, job: Job, sou
     """Let pip install in the code, or in a copy where something of it is built, because setuptools writes beside it."""
     code = next(filter(os.path.isdir, map(layout.code, (release.source, release.code))))
     interpreter = os.path.join(layout.venv(release.venv), "bin", "python")
-    with lent(layout.bench, layout.builder, packages.texts) as settings:
+    with lent(layout.bench, layout.builder, packages.texts, packages.environment) as settings:
         job = dataclasses.replace(
             job,
             folder=SOURCE if packages.uses_code else code,

@@ -239,7 +239,7 @@ def _check_source(app: App) -> Iterator[str]:
 
 
 def _check_environment(app: App) -> Iterator[str]:
-    for key in ("env", "secrets"):
+    for key in ("env", "secrets", "build_env"):
         for name, value in app[key].items():
             if isinstance(value, bool) or not isinstance(value, (str, int, float)):
                 kind = "nothing" if value is None else f"a {type(value).__name__}"

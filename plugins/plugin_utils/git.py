@@ -48,12 +48,20 @@ def checkout(url: str, version: str | None, cache: Cache) -> tuple[str, Path]:
         return commit, known
     if not shutil.which("git"):
         raise Refusal("source.git is fetched by git; install git on the controller")
-    name = f"{Path(public(url)).stem}-{hashlib.sha256(public(url).encode()).hexdigest()[:12]}"
-    with cache.claimed(name) as folder:
+    with cache.claimed(_mirror(url)) as folder:
         mirror = Mirror(url, folder)
         commit = cache.remembered(remembered) or mirror.commit(version)
         cache.remember(remembered, commit)
         return commit, cache.tree(commit, lambda tree: mirror.unpack(commit, tree))
+
+
+def mirrored(url: str, cache: Cache) -> list[str]:
+    """The options that lead git to the copy of a repository that was checked out."""
+    return ["--git-dir", str(cache.folder / "git" / _mirror(url))]
+
+
+def _mirror(url: str) -> str:
+    return f"{Path(public(url)).stem}-{hashlib.sha256(public(url).encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)

@@ -56,13 +56,18 @@ class Plan:
 
     def digest(self, python: str, code: str, instances: Sequence[str] = ()) -> str:
         """Identity of the virtual environment: Python, pip's arguments, every text that counts and what it links to; the code's where it is installed."""
+        packages = asdict(self.packages)
+        later = {
+            "environment": packages.pop("environment"),
+            "instances": list(instances),
+        }  # releases without them keep their ids
         identity = {
             "schema": SCHEMA,
             "python": python,
-            **asdict(self.packages),
+            **packages,
             "read": self.read,
             "code": code if self.packages.uses_code else None,
-            **({"instances": list(instances)} if instances else {}),
+            **{key: value for key, value in later.items() if value},
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

@@ -5,15 +5,17 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.packages import Packages
-from ansible_collections.emperor.flask.plugins.plugin_utils import requirements
-from ansible_collections.emperor.flask.plugins.plugin_utils.requirements import Plan
+from ansible_collections.emperor.flask.plugins.plugin_utils import requirements, scm_version
+from ansible_collections.emperor.flask.plugins.plugin_utils.cache import Cache
+from ansible_collections.emperor.flask.plugins.plugin_utils.requirements import PROJECT, Plan
 from ansible_collections.emperor.flask.plugins.plugin_utils.source import Source, resolve
 
 INSTANCE = re.compile(
@@ -30,6 +32,15 @@ def mistakes(source: Source, app: dict[str, Any]) -> Iterator[str]:
                 f"shared has '{path}', but source.package has no folders beside its packages; what it keeps is Flask's instance folder, "
                 f"which is named var/{name}-instance here"
             )
+
+
+def _told(plan: Plan, source: Source, app: dict[str, Any]) -> Plan:
+    """The plan with what its builds are told: the version that git has for the project, and what the inventory says."""
+    version = (
+        scm_version.variables(source, Cache.default()) if PROJECT in itertools.chain(*plan.packages.installs) else {}
+    )
+    given = {str(name): str(value) for name, value in app["build_env"].items()}
+    return replace(plan, packages=replace(plan.packages, environment={**version, **given}))
 
 
 def _built(digest: str, venv: str, shared: list[str], build: list[str]) -> str:
@@ -67,7 +78,7 @@ class Stage:
     def read(cls, app: dict[str, Any], python: str) -> Stage:
         """Get the app's source; raises Refusal for what cannot be had or shipped."""
         source = resolve(app["source"])
-        plan = requirements.plan(source, app["requirements"], app["module"])
+        plan = _told(requirements.plan(source, app["requirements"], app["module"]), source, app)
         digest = source.digest()
         shared = sorted(app["shared"])
         instances = [path for path in shared if plan.installs_app and INSTANCE.fullmatch(path)]

@@ -149,6 +149,24 @@ def test_a_project_that_must_be_built(host, tmp_path):
     assert not host.file(f"{HOME}/current/code/build").exists
 
 
+def test_a_project_that_has_its_version_from_gits_tags(host, tmp_path):
+    folder = Path(shutil.copytree(FIXTURES / "packaged", tmp_path / "tagged"))
+    project = folder / "pyproject.toml"
+    text = (
+        project.read_text()
+        .replace('version = "1.2"', 'dynamic = ["version"]')
+        .replace('>=68"', '>=80", "setuptools-scm>=8"')
+    )
+    project.write_text(f"{text}[tool.setuptools_scm]\n")
+    git(folder, "init", "--quiet")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message", "x")
+    git(folder, "tag", "v1.3")
+    build_env = {"build_env": {"TOLD": "a b"}, "hooks": {"build": ["test \"$TOLD\" = 'a b'"]}}
+    release(tmp_path, source={"git": str(folder)}, module="packaged:app", **build_env)
+    assert json.loads(answer(host))["version"] == "1.3"
+
+
 def test_a_project_that_only_has_a_setup_py(host, tmp_path):
     health = {"path": "/hello"}
     release(tmp_path, source={"path": str(FIXTURES / "setup_py")}, module="flaskr:create_app()", health=health)

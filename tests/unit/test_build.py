@@ -60,6 +60,13 @@ def test_build_hooks_write_into_the_code_and_find_the_app_and_its_packages(layou
     assert not Path(layout.code("50ce/digest.txt")).exists()
 
 
+def test_build_hooks_are_told_what_the_inventory_says_to_builds(layout):
+    told = {"environment": {"NODE_ENV": "production $HOME"}}
+    manifest = {**MANIFEST, "hooks": {**HOOKS, "build": ["printenv NODE_ENV > told.txt"]}}
+    build.build_code(layout, dataclasses.replace(RELEASE, manifest=manifest, packages=told), sys.executable)
+    assert Path(layout.code("b117/told.txt")).read_text() == "production $HOME\n"
+
+
 def test_a_build_hook_that_fails_leaves_nothing_and_shows_its_output(layout):
     with pytest.raises(Refusal, match=r"(?s)the build hook 'echo oh no; exit 3' ended with 3.*oh no"):
         built(layout, hooks=["echo oh no; exit 3"])

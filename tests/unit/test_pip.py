@@ -49,7 +49,7 @@ def settings(monkeypatch, tmp_path):
 def test_a_build_is_lent_files_that_it_can_only_read_and_loses_them(monkeypatch, tmp_path, settings):
     seen = {}
     monkeypatch.setattr(pip.Access, "apply", lambda self, path: seen.update({Path(path).name: (self.mode, self.owner)}))
-    with pip.lent(str(tmp_path), "_shop", {"made.txt": "flask\n"}) as lent:
+    with pip.lent(str(tmp_path), "_shop", {"made.txt": "flask\n"}, {"PIP_RETRIES": "7"}) as lent:
         environment, bound, room = (value.partition("=")[2] for value in lent)
         folder, place = bound.split(":")
         assert (place, lent[1].partition("=")[0]) == (pip.LENT, "BindReadOnlyPaths")
@@ -60,6 +60,7 @@ def test_a_build_is_lent_files_that_it_can_only_read_and_loses_them(monkeypatch,
         lines = Path(environment).read_text().splitlines()
         assert f'NETRC="{pip.LENT}/netrc"' in lines
         assert 'http_proxy="http://me:p=1\\"\\$x\\\\\\`@proxy"' in lines
+        assert 'PIP_RETRIES="7"' in lines
         assert 'PIP_INDEX_URL="https://of-the-play.example.com"' in lines
         assert {f'TMPDIR="{pip.TEMPORARY}"', 'PIP_USER="0"'} <= {*lines} and not any(
             "PIP_TARGET" in line for line in lines

@@ -1,0 +1,90 @@
+"""Projects that have their version from git's tags are told it: where they are built there is no git."""
+
+import pytest
+from ansible_collections.emperor.flask.plugins.plugin_utils import apps, scm_version, source
+from ansible_collections.emperor.flask.plugins.plugin_utils.cache import Cache
+from ansible_collections.emperor.flask.plugins.plugin_utils.stage import Stage
+from sources import commit, git
+
+SCM = '[build-system]\nrequires = ["setuptools>=80", "{tool}>=8"]\n[project]\nname = "My.Shop"\ndynamic = ["version"]\n'
+NAMED = "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_MY_SHOP"
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return Cache(tmp_path / "cache", tmp_path / "run")
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A repository with a tag, and a commit after it."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    commit(folder, "pyproject.toml", SCM.format(tool="setuptools-scm"))
+    git(folder, "tag", "--annotate", "--message", "x", "v1.2")
+    commit(folder, "src/shop.py", "app = 1\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("described", "version"),
+    [
+        ("v1.2-0-gabc1234", "1.2"),
+        ("shop-1.2.0-0-gabc1234", "1.2.0"),
+        ("v1.2-3-gabc1234", "1.3.dev3+gabc1234"),
+        ("1.2.3-3-gabc1234-dirty", "1.2.4.dev3+gabc1234.dirty"),
+        ("v1.2-0-gabc1234-dirty", "1.3.dev0+gabc1234.dirty"),
+        ("v2.0rc1-4-gabc1234", "2.0rc2.dev4+gabc1234"),
+        ("nightly-1-gabc1234", None),
+    ],
+)
+def test_a_version_is_what_setuptools_scm_makes_of_a_tag(described, version):
+    assert scm_version.after(described) == version
+
+
+def test_a_commit_has_its_own_version_and_a_folder_that_of_what_is_checked_out(project, cache):
+    told = lambda entry: scm_version.variables(source.resolve(entry, cache), cache)  # noqa: E731
+    head = git(project, "rev-parse", "--short", "HEAD")
+    assert told({"git": str(project), "version": "v1.2"}) == {NAMED: "1.2"}
+    assert told({"git": str(project)}) == {NAMED: f"1.3.dev1+g{head}"}
+    assert told({"path": str(project)}) == {NAMED: f"1.3.dev1+g{head}"}
+
+
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        ({"pyproject.toml": SCM.format(tool="hatch-vcs")}, {NAMED}),
+        ({"pyproject.toml": SCM.format(tool="pbr")}, {"PBR_VERSION"}),
+        ({"pyproject.toml": SCM.format(tool="wheel")}, set()),
+        ({"setup.py": "setup(name='My.Shop', use_scm_version=True)\n"}, {NAMED}),
+        ({"setup.py": "setup(pbr=True)\n", "setup.cfg": "[metadata]\nname = shop\n"}, {"PBR_VERSION"}),
+        ({"setup.py": "setup(name='shop', version='1.0')\n"}, set()),
+    ],
+    ids=str,
+)
+def test_each_tool_is_told_in_its_own_way(project, cache, files, names):
+    git(project, "rm", "--quiet", "pyproject.toml")
+    for name, text in files.items():
+        commit(project, name, text)
+    assert scm_version.variables(source.resolve({"git": str(project)}, cache), cache).keys() == names
+
+
+def test_a_folder_without_git_says_nothing(tmp_path, cache):
+    (tmp_path / "pyproject.toml").write_text(SCM.format(tool="setuptools-scm"))
+    assert scm_version.variables(source.resolve({"path": str(tmp_path)}, cache), cache) == {}
+
+
+def test_what_builds_are_told_is_part_of_the_environments_identity_and_the_inventory_goes_first(project):
+    def stage(**changes):
+        app, mistakes = apps.prepare(
+            {"name": "shop", "module": "shop:app", "source": {"path": str(project)}, **changes}, project
+        )
+        assert mistakes == []
+        return Stage.read(app, "3.13")
+
+    itself = {"requirements": ["."]}
+    assert stage().packages.environment == {}, "the project itself is not installed"
+    assert [*stage(**itself).packages.environment] == [NAMED]
+    assert stage(**itself, build_env={NAMED: "9"}).packages.environment == {NAMED: "9"}
+    assert stage(build_env={"CFLAGS": "-O3"}).venv != stage().venv
