@@ -8,6 +8,8 @@ import os
 import subprocess
 from typing import IO
 
+from ansible.module_utils.common.warnings import warn
+
 MOST_OUTPUT = 2**20  # bytes of a command's output that are kept
 ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 CHUNK = 2**16  # bytes that are read at a time
@@ -15,6 +17,13 @@ CHUNK = 2**16  # bytes that are read at a time
 
 class Refusal(Exception):
     """Something cannot be done; the text names what, where and the remedy."""
+
+
+def pass_on_warnings(said: str) -> None:
+    """Show what nginx warned of, such as ``[warn] conflicting server name``, among the play's own warnings."""
+    for line in said.splitlines():
+        if "[warn]" in line:
+            warn(line)
 
 
 class CommandFailed(Refusal):

@@ -11,7 +11,13 @@ import tempfile
 from collections.abc import Collection
 
 from ansible_collections.emperor.flask.plugins.module_utils import reloader
-from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
+from ansible_collections.emperor.flask.plugins.module_utils.commands import (
+    CommandFailed,
+    Refusal,
+    pass_on_warnings,
+    run,
+    tail,
+)
 from ansible_collections.emperor.flask.plugins.module_utils.files import (
     Access,
     Snapshot,
@@ -49,7 +55,8 @@ def test(layout: Layout, nginx_conf: str, default_server: bool) -> None:
                     stream.write(nginx_conf)
                 site = name
         try:
-            run(["nginx", "-t", "-q", "-c", os.path.join(copy, "nginx.conf")])
+            said = run(["nginx", "-t", "-q", "-c", os.path.join(copy, "nginx.conf")])
+            pass_on_warnings(said.replace(site, f"the nginx.conf of app '{layout.name}'").replace(copy, NGINX))
         except CommandFailed as error:
             _check_without()
             said = error.output.replace(site, "its nginx.conf").replace(copy, NGINX)

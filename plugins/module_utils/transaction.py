@@ -15,7 +15,13 @@ import stat
 from dataclasses import dataclass, field
 
 from ansible_collections.emperor.flask.plugins.module_utils import systemd
-from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
+from ansible_collections.emperor.flask.plugins.module_utils.commands import (
+    CommandFailed,
+    Refusal,
+    pass_on_warnings,
+    run,
+    tail,
+)
 from ansible_collections.emperor.flask.plugins.module_utils.files import (
     Access,
     Snapshot,
@@ -178,7 +184,7 @@ class Transaction:
         if not self.check:
             return
         try:
-            run(self.check)
+            pass_on_warnings(run(self.check))
         except CommandFailed as error:
             raise Refusal(f"'{' '.join(self.check)}' refuses the configuration: {tail(error.output)}") from error
 

@@ -7,6 +7,7 @@ import pwd
 from dataclasses import dataclass
 
 import pytest
+from ansible_collections.emperor.flask.plugins.module_utils import commands
 from ansible_collections.emperor.flask.plugins.module_utils import transaction as module
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access
@@ -106,6 +107,14 @@ def test_a_file_that_is_no_longer_listed_goes_and_a_strangers_stays(tmp_path, sy
     assert second.removed == [str(tmp_path / "b")]
     second.apply()
     assert read(tmp_path) == {"a": b"1", "stranger": b"3"}
+
+
+def test_what_a_check_warns_of_is_said(tmp_path, save, monkeypatch):
+    said = []
+    monkeypatch.setattr(commands, "warn", said.append)
+    check = ["sh", "-c", 'echo "nginx: [warn] conflicting server name"; echo "nginx: fine"']
+    make(tmp_path, {"a": b"1"}, check=check).apply()
+    assert said == ["nginx: [warn] conflicting server name"]
 
 
 def test_a_failed_check_puts_everything_back_and_says_why(tmp_path, systemd, save):
