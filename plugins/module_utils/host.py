@@ -9,14 +9,17 @@ import hashlib
 import os
 import pwd
 import re
+import stat
 from collections.abc import Iterator
+from pathlib import PurePath
 
 from ansible_collections.emperor.flask.plugins.module_utils import users
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, run
 from ansible_collections.emperor.flask.plugins.module_utils.files import link_target, names_in
 from ansible_collections.emperor.flask.plugins.module_utils.transaction import applied
 
-VERSION_OF = "import sys; print('%d.%d' % sys.version_info[:2])"
+PROBE = "import sys; print('%d.%d' % sys.version_info[:2], sys.base_prefix)"
+HOMES = ("/home", "/root", "/run/user")  # what the box hides (ProtectHome=)
 UWSGI_ROOT = "/opt/uwsgi"
 SITES = "/etc/nginx/conf.d"
 CAP_SYS_RESOURCE = 1 << 24  # capabilities(7)
@@ -36,10 +39,26 @@ def system(os_release: str = "/etc/os-release") -> dict[str, str]:
 
 def python_version(interpreter: str) -> str | None:
     """An interpreter's X.Y, or None where it is missing or does not run."""
+    return _probe(interpreter)[0]
+
+
+def python_behind(interpreter: str, homes: tuple[str, ...] = HOMES) -> str | None:
+    """The folder that keeps apps from an interpreter: a home, or one that not every account may pass. None where they reach it."""
+    prefix = _probe(interpreter)[1]
+    for path in (interpreter, os.path.realpath(interpreter), os.path.realpath(prefix)) if prefix else ():
+        for parent in reversed(PurePath(path).parents):
+            if str(parent) in homes or not os.stat(parent).st_mode & stat.S_IXOTH:
+                return str(parent)
+    return None
+
+
+def _probe(interpreter: str) -> tuple[str | None, str | None]:
+    """An interpreter's X.Y, and the folder that its standard library is in."""
     try:
-        return run([interpreter, "-c", VERSION_OF]).strip()
-    except CommandFailed:
-        return None
+        version, prefix = run([interpreter, "-c", PROBE]).strip().split(" ", 1)
+    except (CommandFailed, ValueError):
+        return None, None
+    return version, prefix
 
 
 def facts(pythons: list[str]) -> dict[str, object]:
@@ -48,6 +67,7 @@ def facts(pythons: list[str]) -> dict[str, object]:
         **system(),
         "ipv6": os.path.exists("/proc/net/if_inet6"),
         "pythons": {interpreter: python_version(interpreter) for interpreter in pythons},
+        "pythons_behind": {interpreter: python_behind(interpreter) for interpreter in pythons},
         "accounts": {account.pw_name: account.pw_dir for account in pwd.getpwall()},
         "groups": users.groups(),
         "folders": sorted(os.listdir("/var/www")) if os.path.isdir("/var/www") else [],

@@ -82,3 +82,8 @@ def _app(host: dict[str, Any], app: dict[str, Any]) -> Iterator[str]:
         yield f"app '{name}': python '{app['python']}' does not run on the host; install it or name another"
     elif tuple(map(int, version.split("."))) < OLDEST:
         yield f"app '{name}': python '{app['python']}' is Python {version}; needed is {oldest} or newer"
+    elif behind := host["pythons_behind"][app["python"]]:
+        yield (
+            f"app '{name}': python '{app['python']}' lies in {behind}, which apps cannot look into; install it elsewhere, such as with "
+            "uv python install --install-dir /opt/python"
+        )

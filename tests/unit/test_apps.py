@@ -11,7 +11,8 @@ HOST = {
     "version": "13",
     "codename": "trixie",
     "ipv6": True,
-    "pythons": {"/usr/bin/python3": "3.13", "/opt/python9": None, "/opt/python3.7": "3.7"},
+    "pythons": {"/usr/bin/python3": "3.13", "/opt/python9": None, "/opt/python3.7": "3.7", "/opt/pyenv": "3.13"},
+    "pythons_behind": {"/usr/bin/python3": None, "/opt/pyenv": "/home"},
     "accounts": {"root": "/root", "mail": "/var/mail", "www-data": "/var/www", "ours": "/var/www/ours"},
     "groups": ["root", "mail", "sudo"],
     "folders": ["old", "ours"],
@@ -480,6 +481,11 @@ def test_a_missing_python_is_refused():
 def test_a_python_that_is_too_old_is_refused():
     (sentence,) = hosts.refusals(HOST, [ready(name="ours", python="/opt/python3.7")])
     assert "app 'ours': python '/opt/python3.7' is Python 3.7; needed is 3.8 or newer" in sentence
+
+
+def test_a_python_in_a_home_is_refused():
+    (sentence,) = hosts.refusals(HOST, [ready(name="ours", python="/opt/pyenv")])
+    assert "python '/opt/pyenv' lies in /home, which apps cannot look into; install it elsewhere" in sentence
 
 
 def test_a_kernel_that_lets_too_few_wait_is_refused_where_it_cannot_be_set():

@@ -4,6 +4,7 @@ import getpass
 import grp
 import os
 import socket
+import subprocess
 import sys
 
 import pytest
@@ -31,6 +32,16 @@ def test_the_system_is_what_os_release_says_and_is_supported(tmp_path, text, exp
 def test_an_interpreters_version_or_nothing():
     assert host.python_version(sys.executable) == f"{sys.version_info.major}.{sys.version_info.minor}"
     assert host.python_version("/nowhere/python") is None
+
+
+def test_an_interpreter_in_a_home_or_in_a_private_folder_is_behind_it(tmp_path):
+    venv = tmp_path / "home/alice/venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    private = next(path for path in reversed(venv.parents) if path == tmp_path or not path.stat().st_mode & 0o001)
+    private.chmod(0o700)
+    assert host.python_behind("/usr/bin/python3") is None
+    assert host.python_behind(str(venv / "bin/python"), homes=()) == str(private)
+    assert host.python_behind("/usr/bin/python3", homes=("/usr",)) == "/usr"
 
 
 def test_nginxs_group_follows_its_configuration(tmp_path):
