@@ -47,7 +47,7 @@ class Pair:
         """``ends`` is when the first of the chain does."""
         certificates = b"".join(one.public_bytes(Encoding.PEM) for one in chain)
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        return cls(certificates.decode(), private.decode(), min(one.not_valid_after_utc for one in chain))
+        return cls(certificates.decode(), private.decode(), min(moment(one, "not_valid_after") for one in chain))
 
     def texts(self) -> dict[str, str]:
         """What the module is sent."""
@@ -168,12 +168,19 @@ def _check_issuer(path: str, place: int, below: x509.Certificate, above: x509.Ce
         ) from None
 
 
+def moment(certificate: x509.Certificate, name: str) -> datetime:
+    """When a certificate begins or ends. cryptography before 42, such as Ubuntu 24.04's, says it without a time zone."""
+    found = getattr(certificate, f"{name}_utc", None)
+    return found or getattr(certificate, name).replace(tzinfo=timezone.utc)
+
+
 def _check_time(path: str, one: x509.Certificate, now: datetime) -> None:
-    if one.not_valid_after_utc <= now:
-        raise Refusal(f"tls.certificate: {path} ({_subject(one)}) ended on {day(one.not_valid_after_utc)}; renew it")
-    if one.not_valid_before_utc > now:
+    begins, ends = moment(one, "not_valid_before"), moment(one, "not_valid_after")
+    if ends <= now:
+        raise Refusal(f"tls.certificate: {path} ({_subject(one)}) ended on {day(ends)}; renew it")
+    if begins > now:
         raise Refusal(
-            f"tls.certificate: {path} ({_subject(one)}) begins on {day(one.not_valid_before_utc)}; wait until then, or set the controller's clock"
+            f"tls.certificate: {path} ({_subject(one)}) begins on {day(begins)}; wait until then, or set the controller's clock"
         )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
@@ -99,6 +100,12 @@ def test_a_certificate_that_has_ended_or_not_begun_is_refused(tmp_path):
     early = leaf(NAMES, begins=timedelta(days=1))
     write(tmp_path, early.certificate, early.key)
     assert "cert.pem (CN=shop.test) begins on 20" in refusal(tmp_path)
+
+
+def test_an_old_cryptographys_times_are_in_utc_too():
+    noon = datetime(2026, 11, 29, 12)
+    old = SimpleNamespace(not_valid_after=noon)
+    assert certificates.moment(old, "not_valid_after") == noon.replace(tzinfo=timezone.utc)
 
 
 def test_a_certificate_that_ends_soon_is_warned_about(tmp_path):
