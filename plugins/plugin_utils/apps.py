@@ -39,6 +39,7 @@ RESERVED = {
 }
 NAME_LENGTH = 31  # useradd(8) refuses accounts of more than 32; the one that builds for the app has one more character
 MODULE = re.compile(r"[A-Za-z_]\w*(\.\w+)*(:[A-Za-z_]\w*(\(\))?)?")
+DEBIAN = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # a package's name (Debian Policy, 5.6.1)
 SIZE = re.compile(r"\d+[kKmMgG]?")
 STATUS = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?")
 MOST_DRAIN = 55  # seconds: below emperor-curse-tolerance, and TimeoutStopSec of the Emperors' unit
@@ -278,6 +279,9 @@ def _check_release(app: App) -> Iterator[str]:
 
 
 def _check_extras(app: App) -> Iterator[str]:
+    for package in app["system_packages"]:
+        if not DEBIAN.fullmatch(package):
+            yield f"system_packages has '{package}', which is no name of a Debian or Ubuntu package; write one such as libmagic1"
     if not app["python"].startswith("/"):
         yield f"python '{app['python']}' must be an absolute path on the host, such as /usr/bin/python3"
     for option, value in app["vassal_extra"].items():

@@ -163,7 +163,9 @@ def test_a_project_that_has_its_version_from_gits_tags(host, tmp_path):
     git(folder, "commit", "--quiet", "--message", "x")
     git(folder, "tag", "v1.3")
     build_env = {"build_env": {"TOLD": "a b"}, "hooks": {"build": ["test \"$TOLD\" = 'a b'"]}}
-    release(tmp_path, source={"git": str(folder)}, module="packaged:app", **build_env)
+    assert not host.exists("hello")
+    release(tmp_path, source={"git": str(folder)}, module="packaged:app", system_packages=["hello"], **build_env)
+    assert host.exists("hello")
     assert json.loads(answer(host))["version"] == "1.3"
 
 
@@ -236,6 +238,10 @@ MISTAKES = {
             "requirements.txt has 'waitress @ git+https://github.com/Pylons/waitress.git@v3.0.0', a repository",
             "pip wheel",
         ],
+    ),
+    "a package that Debian does not have": (
+        lambda _: {"source": {"package": "werkzeug==3.1.3"}, "module": "x:app", "system_packages": ["libnothing9"]},
+        ["(libnothing9) cannot be installed", "No package matching 'libnothing9'"],
     ),
     "a package that no index has": (
         lambda _: {"source": {"package": "emperor-flask-no-such-package==1"}, "module": "x:app"},

@@ -97,6 +97,7 @@ def test_a_relative_source_starts_from_the_inventory():
         ),
         ({True: "x"}, ["unknown key 'True'", "quotes"]),
         ({"processes": True}, ["processes is True", "number"]),
+        ({"system_packages": ["--purge"]}, ["system_packages has '--purge'", "such as libmagic1"]),
         ({"module": "hello world"}, ["module 'hello world'", "package.module:app"]),
         (
             {"server_names": ["https://shop.test/"]},
