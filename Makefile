@@ -66,7 +66,11 @@ benchmark-requests: setup ## Measure requests beside granian and gunicorn; READM
 	python benchmarks/request_path.py $(if $(FAST),--fast)
 	$(plot) $(if $(FAST),--results .ansible/benchmarks)
 
+benchmark-streams: setup ## Measure open streams beside gunicorn; README's table anew (FAST=1: 100 streams, one turn, kept in .ansible/benchmarks)
+	@scripts/docker.sh
+	python benchmarks/streams.py $(if $(FAST),--fast)
+
 clean: demo-clean ## Take away the demo's host, .venv and everything else that was generated
 	rm -rf .venv .ansible .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo demo-clean lint unit molecule molecule-ubuntu readme test soak benchmark benchmark-releases benchmark-requests clean
+.PHONY: help setup demo demo-clean lint unit molecule molecule-ubuntu readme test soak benchmark benchmark-releases benchmark-requests benchmark-streams clean
