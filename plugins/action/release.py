@@ -14,7 +14,8 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
-from ansible_collections.emperor.flask.plugins.plugin_utils import limits, messages, owner, plans, server_names
+from ansible_collections.emperor.flask.plugins.plugin_utils import limits, messages, owner, plans, server_names, wheels
+from ansible_collections.emperor.flask.plugins.plugin_utils.cache import default_cache
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered
 from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
@@ -111,11 +112,45 @@ class ActionModule(ActionBase):
             item["release"] = release.request()
             if not {release.stage.code, release.stage.digest} & set(seen[item["name"]]["codes"]):
                 item["archive"] = self._send(release)
-        staged = self._module("stage", items, {release.app["name"]: release.secrets for release in changed})
+        staged = self._wheels(items, changed, seen) or self._module(
+            "stage", items, {release.app["name"]: release.secrets for release in changed}
+        )
         plan = plans.of_releases(self._began, changed, seen, staged.get("by_app", {}), opens_last)
         # A new app has its folder only now. What is to be opened again and released too, opens when it is released.
         closed = {} if staged.get("failed") else self._close(at_once)
         return {**result, **staged, **closed, "changed": True, "plan": plan}
+
+    def _wheels(self, items: list[Result], releases: list[Rendered], seen: Result) -> Result | None:
+        """Have the wheels of those whose build needs packages of its own; return a failure, if there is one."""
+        for item, release in zip(items, releases):
+            if release.app["build_packages"] and release.stage.venv not in seen[item["name"]]["venvs"]:
+                try:
+                    failed = self._have_wheels(item, release, seen[item["name"]])
+                except Refusal as refusal:
+                    failed = {"failed": True, "msg": messages.visible(f"app '{item['name']}': {refusal}")}
+                if failed:
+                    return failed
+        return None
+
+    def _have_wheels(self, item: Result, release: Rendered, seen: Result) -> Result | None:
+        """Take them from the cache, or build them on this host for all of its kind; the others wait meanwhile."""
+        name, host = item["name"], self._vars["inventory_hostname"]
+        place = wheels.slot_of_app(default_cache(), name, release.stage.venv, f"{seen['kind']}-python{seen['python']}")
+        remote = self._remote(f"{name}-wheels.tar")
+        with place.claimed(host, lambda builder: display.v(f"{host}: waits for {builder}, which builds wheels")):
+            kept = place.usable(display.warning)
+            if kept is None:
+                display.display(f"app '{name}': its wheels are built on {host}, for all hosts of its kind")
+                built = self._module(
+                    "wheels", [{**item, "wheels": remote, "with_packages": release.app["build_packages"]}]
+                )
+                if built.get("failed"):
+                    return built
+                kept = wheels.Wheel("wheels.tar", built["by_app"][name]["sha256"], built_on=host)
+                place.keep(kept, lambda local: self._connection.fetch_file(remote, local))
+        self._transfer_file(str(place.path(kept)), remote)
+        item["wheels"] = remote
+        return None
 
     def _close(self, apps: list[Result]) -> Result:
         """Close apps for maintenance or open them, at once; return what failed."""
@@ -198,13 +233,16 @@ class ActionModule(ActionBase):
 
     def _send(self, release: Rendered) -> str:
         """Carry an app's code over. Ansible takes the folder of the archives away after the task."""
-        folder = self._connection._shell.tmpdir or self._make_tmp_path()
-        remote = self._connection._shell.join_path(folder, f"{release.app['name']}.tar.gz")
+        remote = self._remote(f"{release.app['name']}.tar.gz")
         with tempfile.TemporaryDirectory(prefix="emperor-") as scratch:
             local = Path(scratch, "code.tar.gz")
             release.stage.source.archive(local)
             self._transfer_file(str(local), remote)
         return remote
+
+    def _remote(self, name: str) -> str:
+        """The path of a file in the task's folder on the host."""
+        return self._connection._shell.join_path(self._connection._shell.tmpdir or self._make_tmp_path(), name)
 
     def _module(self, step: str, apps: list[Result], secrets: dict[str, str] | None = None) -> Result:
         """Run the module; again where a lock stands in the way whose owner, a process of this machine, is dead."""

@@ -67,20 +67,12 @@ class ActionModule(ActionBase):
         """Make a tree that is missing, and tell whether its wheel was ``built`` or ``shipped``."""
         place = slot(self._cache(), self._arguments["version"], self._arguments["checksum"], tree["kind"])
         with place.claimed(self._host, self._tell_waiting):
-            wheel = self._kept(place)
+            wheel = place.usable(display.warning)
             if wheel is None:
                 self._build(tree, place)
                 return "built"
         self._install(tree, place, wheel)
         return "shipped"
-
-    def _kept(self, place: Slot) -> Wheel | None:
-        """The wheel in the cache. One that is not what it should be is never shipped, but built anew."""
-        try:
-            return place.read()
-        except Refusal as refusal:
-            display.warning(f"{refusal}: it is not used, and uWSGI is built anew on {self._host}")
-            return None
 
     def _build(self, tree: Result, place: Slot) -> None:
         folder = self._make_tmp_path()

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Iterator
 
+from ansible.module_utils.common.warnings import warn
 from ansible_collections.emperor.flask.plugins.module_utils.commands import CommandFailed, Refusal, run, tail
 from ansible_collections.emperor.flask.plugins.module_utils.files import Access, keep, put_back, remove, replace_file
 
@@ -55,6 +56,27 @@ def have(packages: list[str]) -> None:
         apt_get(*install)
     except CommandFailed as error:
         raise Refusal(f"apt cannot install {', '.join(missing)}: {tail(error.output)}") from error
+
+
+@contextlib.contextmanager
+def meanwhile(packages: list[str]) -> Iterator[None]:
+    """Have packages for a while: afterwards those that were not there before are gone, with all that came along."""
+    before = _installed()
+    have(packages)
+    try:
+        yield
+    finally:
+        came = sorted(_installed() - before)
+        try:
+            if came:
+                apt_get("purge", *came)
+        except CommandFailed as error:
+            warn(f"{', '.join(came)} were needed for a build and cannot be taken away again: {tail(error.output)}")
+
+
+def _installed() -> set[str]:
+    listed = run(["dpkg-query", "-W", "-f", "${db:Status-Status} ${binary:Package}\n"]).split("\n")
+    return {line.partition(" ")[2] for line in listed if line.startswith("installed ")}
 
 
 def retain(packages: list[str]) -> None:

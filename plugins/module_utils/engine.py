@@ -19,6 +19,7 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils import (
     account,
+    apt,
     build,
     hooks,
     host,
@@ -35,7 +36,7 @@ from ansible_collections.emperor.flask.plugins.module_utils import (
 )
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.files import Snapshot, names_in
-from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.layout import COMPLETE, Layout
 from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_client import Health
 from ansible_collections.emperor.flask.plugins.module_utils.vassal import Activation
 
@@ -95,6 +96,10 @@ class App:
             "python": version,
             "uwsgi": host.uwsgi_binary(version) if version else None,
             "nginx_group": group,
+            "kind": host.kind(),
+            "venvs": [
+                name for name in names_in(layout.venvs) if os.path.exists(os.path.join(layout.venv(name), COMPLETE))
+            ],
             "codes": [name for name in names_in(layout.codes) if not name.endswith(".partial")],
             "release": live.release if live else None,
             "activation": str(live) if live else None,
@@ -122,8 +127,34 @@ class App:
         salt = randomness.token_hex(16)
         return {"salt": salt, "digest": keyed_digest(salt, _text(vassal.secrets(self.layout, activation.number)))}
 
+    def build_wheels(
+        self,
+        release: store.Release,
+        archive: str | None,
+        python: str,
+        limits: str,
+        with_packages: list[str],
+        wheels: str,
+    ) -> dict[str, str]:
+        """Build the wheels of a release on this host, for all of its kind, and write them to ``wheels``; return their digest."""
+        layout = self.layout
+        jobs.require_box(layout.name)
+        jobs.stop_abandoned(layout)
+        account.prepare(layout, limits)
+        if not os.path.isdir(layout.code(release.code)):
+            store.stage_code(layout, release, archive, python)
+        with apt.meanwhile(with_packages):
+            store.build_wheels(layout, release, python, wheels)
+        return {"sha256": host.digest(wheels)}
+
     def stage(
-        self, release: store.Release, archive: str | None, exports: str, python: str, limits: str
+        self,
+        release: store.Release,
+        archive: str | None,
+        exports: str,
+        python: str,
+        limits: str,
+        wheels: str | None = None,
     ) -> dict[str, Any]:
         """Bring code, packages and the release's folder onto the host, test its site, and number its activation."""
         layout, live = self.layout, vassal.live(self.layout)
@@ -136,7 +167,7 @@ class App:
         self._check_files(release, live)
         if not os.path.isdir(layout.code(release.code)):
             store.stage_code(layout, release, archive, python)
-        store.stage_venv(layout, release, python)
+        store.stage_venv(layout, release, python, wheels)
         build.build_code(layout, release, python)
         static.stage_static(layout, release)
         if store.make_release(layout, release):

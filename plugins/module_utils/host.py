@@ -7,6 +7,7 @@ from __future__ import annotations
 import grp
 import hashlib
 import os
+import platform
 import pwd
 import re
 import stat
@@ -35,6 +36,12 @@ def system(os_release: str = "/etc/os-release") -> dict[str, str]:
         "version": fields.get("VERSION_ID", "testing"),
         "codename": fields.get("VERSION_CODENAME", ""),
     }
+
+
+def kind() -> str:
+    """What hosts have in common that run each other's programs: distribution, version and processor."""
+    release = system()
+    return "-".join([release["distribution"].lower(), release["version"], platform.machine()])
 
 
 def python_version(interpreter: str) -> str | None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
+import tarfile
 from dataclasses import dataclass
 
 from ansible_collections.emperor.flask.plugins.module_utils import box, jobs
@@ -24,6 +26,8 @@ from ansible_collections.emperor.flask.plugins.module_utils.shared import share
 
 SCHEMA = 2  # of a release's manifest
 SOURCE = "/var/www/source"  # where a build sees a copy of the code that it may write in
+WHEELS = "/var/www/wheels"  # where it puts its wheels
+WHEEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\.whl")
 # Run in the box: fills a folder, and byte-compiles it. A store never changes, so Python need not look whether it did.
 FILL = """
 import compileall, py_compile, shutil, sys, tarfile
@@ -93,10 +97,11 @@ def fill(job: Job, python: str, folder: str, source: str, compiled: bool = True,
     jobs.run_job(job, [python, *program], given=archive)
 
 
-def stage_venv(layout: Layout, release: Release, python: str) -> bool:
+def stage_venv(layout: Layout, release: Release, python: str, wheels: str | None = None) -> bool:
     """Make the release's virtual environment unless it is there; tell whether that was needed.
 
-    It is built in the box, where it sees itself at its final place, because a package's build may run any code.
+    It is built in the box, where it sees itself at its final place, because a package's build may run any code. ``wheels`` is an archive of
+    all that it needs, built on a host of this kind; without it pip is asked.
     """
     path, packages = layout.venv(release.venv), Packages(**release.packages)
     if os.path.exists(os.path.join(path, COMPLETE)):
@@ -106,10 +111,17 @@ def stage_venv(layout: Layout, release: Release, python: str) -> bool:
     remove_tree(partial)
     try:
         with bench(layout, "venv", "source") as (venv, source):
-            job = jobs.build(layout, release.manifest, "/", [f"BindPaths={venv}:{path}"])
+            job = jobs.build(
+                layout, release.manifest, "/", [f"BindPaths={venv}:{path}", f"BindPaths={source}:{SOURCE}"]
+            )
             jobs.run_job(job, [python, "-m", "venv", path])
-            if packages.installs:
-                _install(layout, release, packages, job, source)
+            if wheels:
+                fill(job, python, SOURCE, "-", compiled=False, archive=wheels)
+                files = [f"{SOURCE}/{name}" for name in _names(wheels)]
+                built = dataclasses.replace(packages, uses_code=False)
+                _pip(layout, release, built, job, [["install", "--no-index", "--no-deps", *files]])
+            elif packages.installs:
+                _pip(layout, release, packages, job, [["install", *one] for one in packages.arguments(LENT)])
             adopt(venv, partial)
         for instance in release.instances:
             share(layout, release.identity, release.manifest, partial, instance)
@@ -132,23 +144,54 @@ def stage_venv(layout: Layout, release: Release, python: str) -> bool:
     return True
 
 
-def _install(layout: Layout, release: Release, packages: Packages, job: Job, source: str) -> None:
-    """Let pip install in the code, or in a copy where something of it is built, because setuptools writes beside it."""
+def build_wheels(layout: Layout, release: Release, python: str, archive: str) -> None:
+    """Build the wheels of all that the release's virtual environment needs, and write them to ``archive``."""
+    path, packages = layout.venv(release.venv), Packages(**release.packages)
+    partial = f"{path}.partial"
+    remove_tree(partial)
+    try:
+        with bench(layout, "venv", "source", "wheels") as (venv, source, wheels):
+            binds = [f"BindPaths={venv}:{path}", f"BindPaths={source}:{SOURCE}", f"BindPaths={wheels}:{WHEELS}"]
+            job = jobs.build(layout, release.manifest, "/", binds)
+            jobs.run_job(job, [python, "-m", "venv", path])
+            asked = [["wheel", "--use-pep517", "--wheel-dir", WHEELS, *one] for one in packages.arguments(LENT)]
+            _pip(layout, release, packages, job, asked)
+            adopt(wheels, partial)
+        with tarfile.open(archive, "w") as tar:
+            for name in sorted(filter(WHEEL.fullmatch, os.listdir(partial))):
+                tar.add(os.path.join(partial, name), name)
+        os.chmod(archive, 0o644)  # the controller fetches it as the user it logs in with
+    except CommandFailed as error:
+        said = (
+            jobs.because(error, release.manifest, "build")
+            if isinstance(error, jobs.TimedOut)
+            else reason(error.output, layout.bench)
+        )
+        raise Refusal(f"the wheels of {packages.origin} cannot be built:\n{said}") from error
+    finally:
+        remove_tree(partial)
+
+
+def _names(archive: str) -> list[str]:
+    with tarfile.open(archive) as tar:
+        return [name for name in tar.getnames() if WHEEL.fullmatch(name)]
+
+
+def _pip(layout: Layout, release: Release, packages: Packages, job: Job, asked: list[list[str]]) -> None:
+    """Let pip work in the code, or in a copy where something of it is built, because setuptools writes beside it."""
     code = next(filter(os.path.isdir, map(layout.code, (release.source, release.code))))
     interpreter = os.path.join(layout.venv(release.venv), "bin", "python")
     with lent(layout.bench, layout.builder, packages.texts, packages.environment) as settings:
         job = dataclasses.replace(
             job,
             folder=SOURCE if packages.uses_code else code,
-            settings=[*job.settings, *settings, f"BindReadOnlyPaths={code}", f"BindPaths={source}:{SOURCE}"],
+            settings=[*job.settings, *settings, f"BindReadOnlyPaths={code}"],
         )
         if packages.uses_code:
             jobs.run_job(job, ["/bin/cp", "-R", "-P", "--preserve=mode,timestamps", f"{code}/.", SOURCE])
-        for arguments in packages.arguments(LENT):
+        for arguments in asked:
             # By way of env(1): systemd-run looks for a program where it is called, and this one is in the box only.
-            pip(
-                interpreter, "install", *arguments, runner=lambda command: jobs.run_job(job, ["/usr/bin/env", *command])
-            )
+            pip(interpreter, *arguments, runner=lambda command: jobs.run_job(job, ["/usr/bin/env", *command]))
 
 
 def make_release(layout: Layout, release: Release) -> bool:

@@ -101,7 +101,9 @@ APP = {
     "python": {},  # of look and stage
     "limits": {"default": ""},  # of look and stage: the text of the slice's unit file
     "release": {"type": "dict"},  # of stage
-    "archive": {},
+    "archive": {},  # of wheels and stage
+    "wheels": {},  # of wheels: the file to write; of stage: the one to install
+    "with_packages": {"type": "list", "elements": "str"},  # of wheels
     "wanted": {},  # of rollback
     "before": {},  # of every step after these: an activation
     "activation": {},
@@ -115,7 +117,20 @@ APP = {
 STEPS = {
     "look": lambda app, item, secrets: app.look(item["python"], item["limits"]),
     "stage": lambda app, item, secrets: app.stage(
-        Release(**item["release"]), item["archive"], secrets.get(item["name"], ""), item["python"], item["limits"]
+        Release(**item["release"]),
+        item["archive"],
+        secrets.get(item["name"], ""),
+        item["python"],
+        item["limits"],
+        item["wheels"],
+    ),
+    "wheels": lambda app, item, secrets: app.build_wheels(
+        Release(**item["release"]),
+        item["archive"],
+        item["python"],
+        item["limits"],
+        item["with_packages"],
+        item["wheels"],
     ),
     "rollback": lambda app, item, secrets: _go_back(app, item["wanted"]),
     "before_switch": lambda app, item, secrets: app.run_hooks(_activation(item), "before_switch"),
@@ -133,7 +148,7 @@ STEPS = {
 }
 UNLOCKED = ("look", "after_switch", "maintenance")  # reads; runs when the release is over; must not wait for one
 RELOADS = ("switch", "revert")  # once, after all apps
-FIRST = ("stage", "rollback")  # takes the locks; a step after it finds its own
+FIRST = ("wheels", "stage", "rollback")  # takes the locks; a step after it finds its own
 LAST = ("retire", "revert", "remove")  # frees the locks
 
 

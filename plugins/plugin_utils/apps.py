@@ -279,9 +279,10 @@ def _check_release(app: App) -> Iterator[str]:
 
 
 def _check_extras(app: App) -> Iterator[str]:
-    for package in app["system_packages"]:
-        if not DEBIAN.fullmatch(package):
-            yield f"system_packages has '{package}', which is no name of a Debian or Ubuntu package; write one such as libmagic1"
+    for key, example in (("system_packages", "libmagic1"), ("build_packages", "gcc")):
+        for package in app[key]:
+            if not DEBIAN.fullmatch(package):
+                yield f"{key} has '{package}', which is no name of a Debian or Ubuntu package; write one such as {example}"
     if not app["python"].startswith("/"):
         yield f"python '{app['python']}' must be an absolute path on the host, such as /usr/bin/python3"
     for option, value in app["vassal_extra"].items():

@@ -1,8 +1,9 @@
 # Copyright (c) emperor.flask maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's cache of uWSGI wheels: one for each version, source and kind of host.
+"""The controller's cache of wheels: uWSGI's, one for each version, source and kind of host, and archives of all that an app needs.
 
-``<folder>/pyuwsgi/<version>-<source>/<kind>/`` holds the wheel, ``manifest.json`` and the lock under which one host builds it.
+``<folder>/pyuwsgi/<version>-<source>/<kind>/`` holds the wheel, ``manifest.json`` and the lock under which one host builds it; so does
+``<folder>/wheels/<app>/<packages>/<kind>/``, for no app is given what the builds of another have made.
 Everything in it can be removed at any time; the next host that needs a wheel builds it.
 """
 
@@ -11,7 +12,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import re
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,6 +27,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.uwsgi_build import d
 SCHEMA = 1
 MANIFEST = "manifest.json"
 LOCK = "lock"
+MONTH = 30 * 24 * 3600  # seconds
 # What hosts say ends up in paths and in other hosts' package manager, so it may be nothing but a plain name.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]+")
@@ -84,6 +89,14 @@ class Slot:
             raise Refusal(f"{self.path(wheel)} has the SHA-256 {actual}, not {wheel.sha256}")
         return wheel
 
+    def usable(self, warn: Callable[[str], None]) -> Wheel | None:
+        """The wheel; one that is not what it should be is never shipped, but built anew, which ``warn`` is told."""
+        try:
+            return self.read()
+        except Refusal as refusal:
+            warn(f"{refusal}: it is not used, but built anew")
+            return None
+
     def path(self, wheel: Wheel) -> Path:
         """Where a wheel is kept."""
         return self.folder / wheel.file
@@ -116,9 +129,24 @@ def slot(cache: Path, version: str, checksum: str, kind: str) -> Slot:
     return Slot(cache / "pyuwsgi" / f"{version}-{checksum[:12]}" / kind)
 
 
+def slot_of_app(cache: Path, app: str, packages: str, kind: str) -> Slot:
+    """The place for the wheels of an app whose virtual environment has this digest. Those that were not used for a month go."""
+    for name in (app, packages, kind):
+        _refuse_unless(NAME, name)
+    place = Slot(cache / "wheels" / app / packages / kind)
+    with _writable(place.folder):
+        place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.utime(place.folder)
+        for other in place.folder.parent.parent.glob("*/*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - other.stat().st_mtime > MONTH:
+                    shutil.rmtree(other, ignore_errors=True)
+    return place
+
+
 def _refuse_unless(pattern: re.Pattern[str], text: Any) -> None:
     if not isinstance(text, str) or not pattern.fullmatch(text):
-        raise Refusal(f"{text!r} is not a name that a build of uWSGI can have")
+        raise Refusal(f"{text!r} is not a name that the cache of wheels can have")
 
 
 @contextlib.contextmanager
@@ -127,5 +155,5 @@ def _writable(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise Refusal(
-            f"the wheel of uWSGI cannot be kept in {folder}: {error.strerror or error}; set uwsgi_emperor_cache to a folder of yours"
+            f"wheels cannot be kept in {folder}: {error.strerror or error}; set uwsgi_emperor_cache (of uWSGI's) or XDG_CACHE_HOME to a folder of yours"
         ) from error

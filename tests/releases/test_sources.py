@@ -169,6 +169,22 @@ def test_a_project_that_has_its_version_from_gits_tags(host, tmp_path):
     assert json.loads(answer(host))["version"] == "1.3"
 
 
+def test_what_must_be_compiled_is_built_on_one_host_of_each_kind_and_the_others_get_the_wheels(
+    host, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    needs = ["gcc", "libc6-dev", "python3-dev", "uthash-dev"]
+    app = {"source": {"path": str(FIXTURES / "native")}, "module": "compiled:app", "build_packages": needs}
+    before = host.check_output("dpkg-query -W")
+    told = "its wheels are built on emperor-releases-1"
+    assert told in release(tmp_path, **app)
+    assert answer(host) == "2 kinds\n"
+    assert host.check_output("dpkg-query -W") == before
+    play(tmp_path, state="absent")  # as good as another host of its kind
+    assert told not in release(tmp_path, **app)
+    assert answer(host) == "2 kinds\n"
+
+
 def test_a_project_that_only_has_a_setup_py(host, tmp_path):
     health = {"path": "/hello"}
     release(tmp_path, source={"path": str(FIXTURES / "setup_py")}, module="flaskr:create_app()", health=health)

@@ -42,3 +42,11 @@ def test_what_cannot_be_installed_is_named_with_the_reason(monkeypatch):
     Apt(monkeypatch, broken=2)
     with pytest.raises(Refusal, match="apt cannot install python3-dev: E: Unable to locate package python3-dev"):
         apt.have(["gcc", "python3-dev"])
+
+
+def test_what_came_for_a_while_goes_with_all_that_came_along_and_nothing_else(monkeypatch):
+    host, there = Apt(monkeypatch), iter([{"gcc", "vim"}, {"gcc", "vim", "python3-dev", "libexpat1-dev"}])
+    monkeypatch.setattr(apt, "_installed", lambda: next(there))
+    with pytest.raises(ZeroDivisionError), apt.meanwhile(["gcc", "python3-dev"]):
+        raise ZeroDivisionError
+    assert host.asked == [INSTALL, ("purge", "libexpat1-dev", "python3-dev")]

@@ -127,7 +127,7 @@ def without_root(monkeypatch, tmp_path):
     monkeypatch.setattr(jobs, "stop_abandoned", lambda layout: None)
     monkeypatch.setattr(account, "prepare", lambda layout, limits: None)
     monkeypatch.setattr(
-        store, "stage_venv", lambda layout, made, python: os.makedirs(layout.venv(made.venv), exist_ok=True)
+        store, "stage_venv", lambda layout, made, python, wheels: os.makedirs(layout.venv(made.venv), exist_ok=True)
     )
     monkeypatch.setattr(store, "FILL", store.FILL.replace("if compiled:", "if False:"))  # byte-code is no matter here
     monkeypatch.setattr(systemd, "is_ready", lambda unit: True)

@@ -27,6 +27,22 @@ RELEASE = store.Release(
 )
 
 
+# A build backend (PEP 517) that needs nothing from an index.
+BACKEND = """
+import zipfile
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name = "native-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
+        wheel.writestr("native.py", "answer = 42\\n")
+        info = "native-1.0.dist-info/"
+        wheel.writestr(f"{info}METADATA", "Metadata-Version: 2.1\\nName: native\\nVersion: 1.0\\n")
+        wheel.writestr(f"{info}WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(f"{info}RECORD", "")
+    return name
+"""
+
+
 @pytest.fixture
 def layout(tmp_path, monkeypatch):
     unbox(monkeypatch, tmp_path)
@@ -122,6 +138,42 @@ def test_what_is_built_is_built_in_a_copy_that_goes_away(layout, tmp_path):
     commands.run([str(venv / "bin/python"), "-c", "import shop"])
     assert (venv / "made.txt").exists()
     assert listed(layout.bench) == []
+
+
+def test_wheels_are_built_on_one_host_and_all_that_another_installs(layout, archive, tmp_path, monkeypatch):
+    wheel(tmp_path, "cart", "1.0", "app = 2\n", "x; python_version < '3'")
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "own"\nbackend-path = ["."]\n'
+    )
+    (project / "own.py").write_text(BACKEND)
+    (project / "requirements.txt").write_text("./cart-1.0-py3-none-any.whl\n./\n")
+    (tmp_path / "cart-1.0-py3-none-any.whl").rename(project / "cart-1.0-py3-none-any.whl")
+    with tarfile.open(tmp_path / "project.tar.gz", "w:gz") as tar:
+        for path in project.iterdir():
+            tar.add(path, path.name)
+    store.stage_code(layout, RELEASE, str(tmp_path / "project.tar.gz"), sys.executable)
+    packages = {"installs": [["--no-index", "--no-deps", "--requirement", "requirements.txt"]], "uses_code": True}
+    release = dataclasses.replace(RELEASE, packages=packages)
+    wheels = str(tmp_path / "wheels.tar")
+    store.build_wheels(layout, release, sys.executable, wheels)
+    with tarfile.open(wheels) as tar:
+        assert tar.getnames() == ["cart-1.0-py3-none-any.whl", "native-1.0-py3-none-any.whl"]
+    assert listed(layout.venvs) == listed(layout.bench) == []
+    monkeypatch.setenv("PIP_INDEX_URL", "https://nowhere.invalid/simple")
+    Path(layout.code("c0de"), "own.py").write_text("raise SystemExit('nothing is built here')\n")
+    assert store.stage_venv(layout, release, sys.executable, wheels)
+    commands.run([str(Path(layout.venv("5e5e"), "bin/python")), "-c", "import cart, native"])
+
+
+def test_wheels_that_cannot_be_built_leave_nothing_and_say_why(layout, archive, tmp_path):
+    store.stage_code(layout, RELEASE, archive, sys.executable)
+    packages = {"origin": "requirements.txt", "installs": [["--no-index", "no-such-package-of-ours"]]}
+    with pytest.raises(Refusal, match="(?s)wheels of requirements.txt cannot be built:.*no-such-package-of-ours"):
+        store.build_wheels(layout, dataclasses.replace(RELEASE, packages=packages), sys.executable, str(tmp_path / "w"))
+    assert listed(layout.venvs) == listed(layout.bench) == []
+    assert not (tmp_path / "w").exists()
 
 
 def test_an_app_without_code_has_an_empty_folder(layout, tmp_path):

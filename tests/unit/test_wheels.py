@@ -15,6 +15,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.emperor.flask.plugins.action import uwsgi_build
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+from ansible_collections.emperor.flask.plugins.plugin_utils import wheels
 from ansible_collections.emperor.flask.plugins.plugin_utils.cache import default_cache
 from ansible_collections.emperor.flask.plugins.plugin_utils.wheels import Wheel, slot
 from hypothesis import given
@@ -268,3 +269,13 @@ def test_a_host_that_fails_to_build_leaves_the_place_to_the_next(tmp_path):
         Fleet(tmp_path, "web1").run()
     (tmp_path / "broken").unlink()
     assert Fleet(tmp_path, "web2").run()["built"]
+
+
+def test_the_wheels_of_apps_are_apart_and_go_when_nobody_has_used_them_for_a_month(tmp_path):
+    old, other = (wheels.slot_of_app(tmp_path, app, "0ld", "debian-13-x86_64-python3.13") for app in ("shop", "cart"))
+    month_ago = time.time() - wheels.MONTH - 60
+    for place in (old, other):
+        os.utime(place.folder, (month_ago, month_ago))
+    new = wheels.slot_of_app(tmp_path, "shop", "4e3", "debian-13-x86_64-python3.13")
+    assert [place.folder.exists() for place in (old, other, new)] == [False, True, True]
+    assert wheels.slot_of_app(tmp_path, "cart", "0ld", "debian-13-x86_64-python3.13") == other
