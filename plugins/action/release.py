@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import tempfile
 import time
 from pathlib import Path
@@ -15,7 +17,7 @@ from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
 from ansible_collections.emperor.flask.plugins.plugin_utils import limits, messages, owner, plans, server_names, wheels
-from ansible_collections.emperor.flask.plugins.plugin_utils.cache import default_cache
+from ansible_collections.emperor.flask.plugins.plugin_utils.cache import Cache, default_cache
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered
 from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
@@ -53,10 +55,21 @@ class ActionModule(ActionBase):
         if step in ("rollback", "maintenance") and (misspelt := self._inventory.misspelt()):
             raise AnsibleActionFail("\n".join(misspelt))
         planned = {"stage": self._stage, "rollback": self._rollback, "maintenance": self._maintenance}
-        result = planned[step]() if step in planned else self._follow(step, self._arguments["plan"])
+        result = planned[step]() if step in planned else self._follow(step, self._arguments["plan"] or self._put_away())
         if result.get("failed"):
             result.pop("by_app", None)  # a plan has what counts of it
+            with contextlib.suppress(Refusal):  # a full disk: then it is shown
+                self._put_away(result.get("plan"))
+                result.pop("plan", None)
+            result.pop("releases", None)  # of those that were not to be
         return messages.of(result, self._inventory.secrets()) if result.get("failed") or result.get("hooks") else result
+
+    def _put_away(self, plan: Result | None = None) -> Result:
+        """Exchange the plan of a step that failed for the one before: only ``revert`` reads it, and it is not for people, who are shown a result."""
+        cache, key = Cache.default(), f"plan-{self._vars['inventory_hostname']}"
+        before = cache.remembered(key)
+        cache.remember(key, json.dumps(plan or plans.empty()))
+        return json.loads(before) if before else plans.empty()
 
     def _stage(self) -> Result:
         """Compare all apps with what is live; stage those that differ, take away those that are to be absent."""

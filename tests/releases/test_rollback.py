@@ -43,6 +43,7 @@ def test_a_rollback_at_once_after_a_release_and_then_to_one_three_back(shop):
 
 def test_a_rollback_to_nowhere_lists_what_there_is(shop):
     before = {host: live(host) for host in HOSTS}
-    shop.refused("no release 'abc'", before[HOSTS[0]], playbook="rollback", app="shop", release="abc")
+    run = shop.refused("no release 'abc'", before[HOSTS[0]], playbook="rollback", app="shop", release="abc")
+    assert "activation" not in run.output, "the plan is not for people"
     shop.refused("no app 'shpo'", "-e app=NAME", "shop", playbook="rollback", app="shpo")
     assert {host: live(host) for host in HOSTS} == before
