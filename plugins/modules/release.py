@@ -73,7 +73,7 @@ releases:
 plan:
   description: What the following steps need; its C(apps) are those that change.
   type: dict
-  returned: from stage and rollback
+  returned: success of stage and rollback; after a failure C(revert) knows it without being told
 hooks:
   description: What the hooks of each app printed.
   type: dict
