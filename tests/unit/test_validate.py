@@ -105,6 +105,19 @@ def test_a_misspelt_variable_of_the_command_line_is_refused(tmp_path, playbook, 
     assert f"-e {given.partition('=')[0]}=... is nothing that this playbook takes; did you mean {meant}?" in output
 
 
+@pytest.mark.parametrize(
+    ("task", "role"),
+    [
+        ("Configure nginx, test the whole configuration, reload", "nginx"),
+        ("Provide the certificates of the sites", "flask_app"),
+    ],
+)
+def test_a_run_that_starts_in_the_middle_is_refused_with_the_way_to_do_it(tmp_path, task, role):
+    status, output = play(tmp_path, "site", "flask_servers", "--start-at-task", task)
+    assert status != 0
+    assert f"which --start-at-task leaves out; use --tags {role} instead" in output
+
+
 @pytest.mark.parametrize("playbook", ["site", "deploy", "rollback", "maintenance"])
 def test_an_inventory_without_our_group_is_an_error(tmp_path, playbook):
     status, output = play(tmp_path, playbook, "webservers")
