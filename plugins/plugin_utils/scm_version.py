@@ -32,7 +32,7 @@ TOLD_BY = {
 }
 IN_SETUP_PY = {"use_scm_version": "setuptools-scm", "setuptools_scm": "setuptools-scm", "pbr": "pbr"}
 TAG = re.compile(r"(?:[\w-]+-)?([vV]?\d.*)")  # v1.2, shop-1.2
-DESCRIBED = re.compile(r"(.+)-(\d+)-g([0-9a-f]+)(-dirty)?")
+DESCRIBED = re.compile(r"(.+)-(\d+)-g([0-9a-f]+)")
 
 
 def variables(source: Source, cache: Cache) -> dict[str, str]:
@@ -53,10 +53,7 @@ def after(described: str) -> str | None:
         version = Version(tag[1])
     except InvalidVersion:
         return None
-    if found[2] == "0" and not found[4]:
-        return str(version)
-    local = f"g{found[3]}{'.dirty' if found[4] else ''}"
-    return f"{_next(version)}.dev{found[2]}+{local}"
+    return str(version) if found[2] == "0" else f"{_next(version)}.dev{found[2]}+g{found[3]}"
 
 
 def _next(version: Version) -> str:
@@ -69,18 +66,25 @@ def _project(source: Source) -> tuple[str, set[str]]:
     """A project's name, and the tools that its build requires."""
     name, required, folder = "", [], source.folder
     if "pyproject.toml" in source.files:
-        stated: dict[str, Any] = read_toml(folder / "pyproject.toml", "pyproject.toml")
-        name = stated.get("project", {}).get("name") or stated.get("tool", {}).get("poetry", {}).get("name") or ""
-        required = stated.get("build-system", {}).get("requires", [])
+        stated = read_toml(folder / "pyproject.toml", "pyproject.toml")
+        name = str(_at(stated, "project", "name") or _at(stated, "tool", "poetry", "name") or "")
+        required = _at(stated, "build-system", "requires") or []
     tools = set()
-    for requirement in required:
+    for requirement in required if isinstance(required, list) else []:
         with contextlib.suppress(InvalidRequirement):
-            tools.add(canonicalize_name(Requirement(requirement).name))
+            tools.add(canonicalize_name(Requirement(str(requirement)).name))
     if "setup.py" in source.files:
         text = (folder / "setup.py").read_text(encoding="utf-8", errors="replace")
         tools |= {tool for word, tool in IN_SETUP_PY.items() if re.search(rf"\b{word}\b", text)}
         name = name or _named(folder, source.files, text)
     return name, tools
+
+
+def _at(table: Any, *keys: str) -> Any:
+    """A value within tables of a TOML file; None where there is none, or no table."""
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table
 
 
 def _named(folder: Path, files: tuple[str, ...], setup: str) -> str:
@@ -94,11 +98,23 @@ def _named(folder: Path, files: tuple[str, ...], setup: str) -> str:
 
 
 def _version(source: Source, cache: Cache) -> str | None:
-    """What git says of the commit that is released, or of the folder as it is; None where it says nothing."""
+    """What git says of the commit that is released, or of what is checked out; None where it says nothing."""
     where = git.mirrored(source.origin["git"], cache) if "git" in source.origin else ["-C", str(source.folder)]
-    commit = [source.origin["commit"]] if "git" in source.origin else ["--dirty"]
+    argv = [
+        "git",
+        *NOBODYS,
+        *where,
+        "describe",
+        "--tags",
+        "--long",
+        "--match",
+        "*[0-9]*",
+        source.origin.get("commit", "HEAD"),
+    ]
     try:
-        argv = ["git", *NOBODYS, *where, "describe", "--tags", "--long", "--match", "*[0-9]*", *commit]
-        return after(run(argv, env=git_environment(), cwd=str(source.folder)).strip())
+        # A folder's own settings name the commands that git would fetch with what is missing in it. Its files are not compared with
+        # the commit (--dirty), for they name filters to do that by.
+        environment = {**git_environment(), "GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
+        return after(run(argv, env=environment, cwd=str(source.folder)).strip())
     except CommandFailed:
         return None

@@ -33,8 +33,7 @@ def project(tmp_path):
         ("v1.2-0-gabc1234", "1.2"),
         ("shop-1.2.0-0-gabc1234", "1.2.0"),
         ("v1.2-3-gabc1234", "1.3.dev3+gabc1234"),
-        ("1.2.3-3-gabc1234-dirty", "1.2.4.dev3+gabc1234.dirty"),
-        ("v1.2-0-gabc1234-dirty", "1.3.dev0+gabc1234.dirty"),
+        ("1.2.3-3-gabc1234", "1.2.4.dev3+gabc1234"),
         ("v2.0rc1-4-gabc1234", "2.0rc2.dev4+gabc1234"),
         ("nightly-1-gabc1234", None),
     ],
@@ -68,6 +67,36 @@ def test_each_tool_is_told_in_its_own_way(project, cache, files, names):
     for name, text in files.items():
         commit(project, name, text)
     assert scm_version.variables(source.resolve({"git": str(project)}, cache), cache).keys() == names
+
+
+def test_no_command_of_a_folders_own_settings_runs(project, cache, tmp_path):
+    """A folder that was unpacked somewhere brings the settings of its repository along: of filters, and of where to fetch what it lacks."""
+    mark = tmp_path / "executed"
+    commit(project, ".gitattributes", "* filter=own\n")
+    for name, value in {
+        "filter.own.clean": f"touch {mark}",
+        "core.repositoryFormatVersion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.url": str(tmp_path),
+        "remote.origin.uploadPack": f"touch {mark};",
+        "remote.origin.promisor": "true",
+        "protocol.file.allow": "always",
+    }.items():
+        git(project, "config", name, value)
+    (project / "src/shop.py").write_text("app = 2\n")
+    code = source.resolve({"path": str(project)}, cache)
+    assert scm_version.variables(code, cache).keys() == {NAMED} and not mark.exists()
+    lacking = git(project, "rev-parse", "HEAD~1")
+    (project / ".git/objects" / lacking[:2] / lacking[2:]).unlink()
+    assert scm_version.variables(code, cache) == {} and not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["project = 1\n", "[project]\nname = 1\n", "[build-system]\nrequires = 1\n", "tool = []\n"]
+)
+def test_a_pyproject_of_another_shape_has_no_version(tmp_path, cache, text):
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert scm_version.variables(source.resolve({"path": str(tmp_path)}, cache), cache) == {}
 
 
 def test_a_folder_without_git_says_nothing(tmp_path, cache):
