@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from typing import IO
 
@@ -13,6 +14,9 @@ from ansible.module_utils.common.warnings import warn
 MOST_OUTPUT = 2**20  # bytes of a command's output that are kept
 ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 CHUNK = 2**16  # bytes that are read at a time
+WARNED = re.compile(
+    r"\[warn\](?: \d+#\d+:)? (.*)"
+)  # nginx's way to say it, before it has read where its log is and after that
 
 
 class Refusal(Exception):
@@ -20,10 +24,9 @@ class Refusal(Exception):
 
 
 def pass_on_warnings(said: str) -> None:
-    """Show what nginx warned of, such as ``[warn] conflicting server name``, among the play's own warnings."""
-    for line in said.splitlines():
-        if "[warn]" in line:
-            warn(line)
+    """Show what nginx warned of among the play's own warnings, without its time and process, so that it is shown once for all hosts."""
+    for warning in WARNED.findall(said):
+        warn(f"nginx warns: {warning}")
 
 
 class CommandFailed(Refusal):

@@ -35,7 +35,7 @@ def test_a_changed_setting_of_nginx_reloads_it_and_fails_no_new_connection(fleet
     fleet.entry["nginx_extra"] = 'add_header X-Shop "changed" always; server_name shop.test;'
     with load(FLEET) as counted:
         run = fleet.deploy()
-    assert run.output.count('[warn] conflicting server name "shop.test"') >= len(FLEET), run.output
+    assert 'nginx warns: conflicting server name "shop.test"' in run.output
     for seen in counted:
         assert seen.failed == [], seen
     # keepalive_min_timeout, which Debian testing's nginx has

@@ -112,9 +112,10 @@ def test_a_file_that_is_no_longer_listed_goes_and_a_strangers_stays(tmp_path, sy
 def test_what_a_check_warns_of_is_said(tmp_path, save, monkeypatch):
     said = []
     monkeypatch.setattr(commands, "warn", said.append)
-    check = ["sh", "-c", 'echo "nginx: [warn] conflicting server name"; echo "nginx: fine"']
+    lines = ["nginx: [warn] low address", "2026/11/29 16:16:08 [warn] 31#31: conflicting server name", "nginx: fine"]
+    check = ["printf", "%s\\n", *lines]
     make(tmp_path, {"a": b"1"}, check=check).apply()
-    assert said == ["nginx: [warn] conflicting server name"]
+    assert said == ["nginx warns: low address", "nginx warns: conflicting server name"]
 
 
 def test_a_failed_check_puts_everything_back_and_says_why(tmp_path, systemd, save):
