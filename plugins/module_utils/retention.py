@@ -10,9 +10,11 @@ the order in which a rollback goes back.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
 
 from ansible_collections.emperor.flask.plugins.module_utils import static, vassal
 from ansible_collections.emperor.flask.plugins.module_utils.files import link_target, names_in
@@ -63,17 +65,19 @@ def prune(layout: Layout, keep: int | None) -> None:
     """Remove all but the last ``keep`` releases (None: all that served), what never served, and stores nobody points to.
 
     The live release always stays, and so does one that served and whose vassal still finishes its requests. Static files stay for one
-    release more, and so do the links to them. The virtual environment of a release that failed (``keep`` is None) stays for the next try:
-    it may have taken minutes, and had nothing to do with the failure. It goes with the next release that succeeds, or makes another.
+    release more, and so do the links to them. The virtual environment of a release that failed (``keep`` is None) stays for the next try, and
+    so does the code that its hooks have built: they may have taken minutes, and had nothing to do with the failure. They go with the next
+    release that succeeds, or makes others.
     """
     current = os.path.basename(link_target(layout.current) or "")
     order = [name for name in served(layout) if name != current]
     busy = {activation.release for activation in vassal.running(layout)} & set(order)
     needed = {current, *order[: None if keep is None else keep - 1]} | busy
-    for name in names_in(layout.releases):
-        if name not in needed:
-            _remove_tree(layout.release(name))
-    stay = {*static.LINKS, *static.linked(layout), *(_youngest_venv(layout) if keep is None else ())}
+    gone = [name for name in names_in(layout.releases) if name not in needed]
+    kept = [*_youngest_venv(layout), *_built(layout, gone)] if keep is None else []
+    for name in gone:
+        _remove_tree(layout.release(name))
+    stay = {*static.LINKS, *static.linked(layout), *kept}
     for store, link in ((layout.codes, "code"), (layout.venvs, "venv"), (layout.statics, "static")):
         targets = {link_target(os.path.join(layout.release(name), link)) for name in names_in(layout.releases)}
         for name in names_in(store):
@@ -85,6 +89,16 @@ def _youngest_venv(layout: Layout) -> list[str]:
     """The complete virtual environment that was made last, by the time of its last rename; none if there is none."""
     names = [name for name in names_in(layout.venvs) if os.path.exists(os.path.join(layout.venv(name), COMPLETE))]
     return sorted(names, key=lambda name: os.stat(layout.venv(name)).st_ctime_ns)[-1:]
+
+
+def _built(layout: Layout, releases: list[str]) -> Iterator[str]:
+    """The code of these releases that build hooks have made."""
+    for name in releases:
+        with contextlib.suppress(OSError, ValueError, KeyError):  # half of a release has no manifest, or half of one
+            with open(os.path.join(layout.release(name), "manifest.json"), encoding="utf-8") as stream:
+                hooks = json.load(stream)["hooks"]["build"]
+            if hooks:
+                yield os.path.basename(os.readlink(os.path.join(layout.release(name), "code")))
 
 
 def _set_time(layout: Layout, release: str, when: int) -> None:

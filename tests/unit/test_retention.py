@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -115,6 +116,18 @@ def test_the_environment_of_a_release_that_failed_stays_for_the_next_try_until_o
     assert not retention.debris(layout)
     retention.prune(layout, 5)
     assert os.listdir(layout.venvs) == ["common"]
+
+
+@pytest.mark.parametrize(("build", "stays"), [(["flask digest compile"], True), ([], False)])
+def test_the_code_that_hooks_have_built_for_a_release_that_failed_stays_too(tmp_path, build, stays):
+    layout = make(tmp_path, ["deployed", "staged"], 0)
+    Path(layout.release(IDS[1]), "manifest.json").write_text(json.dumps({"hooks": {"build": build}}))
+    retention.mark_staged(layout, IDS[1])
+    retention.prune(layout, None)
+    assert there(layout) == IDS[:1]
+    assert (f"{IDS[1]}-code" in os.listdir(layout.codes)) == stays
+    retention.prune(layout, 5)
+    assert os.listdir(layout.codes) == [f"{IDS[0]}-code"]
 
 
 def test_half_of_an_entry_goes(tmp_path):
