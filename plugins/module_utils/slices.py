@@ -43,7 +43,7 @@ def apply(layout: Layout, limits: str) -> None:
         settings = {
             line.partition("=")[0]: line for line in limits.splitlines() if line.partition("=")[0] in PROPERTIES
         }
-        beside = _beside_what_runs(layout, settings["TasksMax"])
+        beside = _beside_the_old_release(layout, settings["TasksMax"])
         run(["systemctl", "set-property", "--runtime", box.slice_of(layout.name), *(settings | beside).values()])
         for path, text in _texts(layout, limits).items():
             replace_file(path, text.encode(), Access(0o644))
@@ -77,11 +77,11 @@ def remove_all(layout: Layout) -> None:
     systemd.daemon_reload()
 
 
-def _beside_what_runs(layout: Layout, stated: str) -> dict[str, str]:
-    """TasksMax where a lowered one has no room for another release beside what runs: for both, until ``settle``."""
-    shown = run(["systemctl", "show", "--property=TasksCurrent", "--value", box.slice_of(layout.name)]).strip()
-    running, most = int(shown) if shown.isdigit() else 0, int(stated.partition("=")[2])
-    return {"TasksMax": f"TasksMax={running + most}"} if 2 * running > most else {}
+def _beside_the_old_release(layout: Layout, stated: str) -> dict[str, str]:
+    """TasksMax where it is lowered: as it was, until ``settle``, for the old release runs beside the new one, or will once its Emperor starts."""
+    given = [*_lines(os.path.join(_runtime(layout), TASKS)), *_lines(layout.slice_unit)]
+    before = max((int(line.partition("=")[2]) for line in given), default=0)
+    return {"TasksMax": f"TasksMax={before}"} if before > int(stated.partition("=")[2]) else {}
 
 
 def _lines(path: str) -> list[str]:

@@ -87,7 +87,8 @@ def test_clients_that_have_gone_free_their_slots(live):
 
 def test_an_app_that_gives_up_its_streams_has_fewer_tasks_once_the_old_release_has_ended(live):
     live.entry |= {"streams": 0, "limits": {"tasks": 100}}
-    live.deploy()  # beside some 200 threads
+    on(HOST, "systemctl stop uwsgi-emperor@live")
+    live.deploy()  # beside some 200 threads, which its Emperor starts again first
     tasks = "systemctl show --property=TasksMax --value emperor-live.slice"
     assert int(on(HOST, tasks)) > 300
     until_alone("live")
