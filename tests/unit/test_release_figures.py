@@ -1,4 +1,4 @@
-"""README's figures of releases and requests are those of the committed results, and so are its plots."""
+"""README's figures of releases, requests and streams are those of the committed results, and so are its plots."""
 
 import hashlib
 import struct
@@ -12,7 +12,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = ROOT / "benchmarks/results"
 
 
-@pytest.fixture(params=["releases", "round_trips", "request_path"])
+@pytest.fixture(params=["releases", "round_trips", "request_path", "streams"])
 def script(request, monkeypatch):
     """A script of benchmarks, which imports its neighbours."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
