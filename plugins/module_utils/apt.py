@@ -63,10 +63,10 @@ def meanwhile(packages: list[str]) -> Iterator[None]:
     """Have packages for a while: afterwards those that were not there before are gone, with all that came along."""
     before = _installed()
     have(packages)
+    came = sorted(_installed() - before)  # not what somebody else installs while this lasts
     try:
         yield
     finally:
-        came = sorted(_installed() - before)
         try:
             if came:
                 apt_get("purge", *came)
