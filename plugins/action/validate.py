@@ -65,7 +65,10 @@ class ActionModule(ActionBase):
         ports = hosts.port_refusals(host, listens_for_tls) if "nginx" in roles else []
         for app in prepared if "flask_app" in roles else []:
             _warn(app)
-        networks = self._inventory.value(denied.VARIABLE, denied.default()) if "uwsgi_emperor" in roles else []
+        networks = []
+        if "uwsgi_emperor" in roles:
+            default = spec.options("uwsgi_emperor")[denied.VARIABLE]["default"]
+            networks = self._inventory.value(denied.VARIABLE, default)
         _refuse([*hosts.refusals(host, prepared), *ports, *denied.refusals(host, networks)])
         shown = [without_secrets(app) for app in prepared]
         return {

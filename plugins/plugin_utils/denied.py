@@ -8,8 +8,6 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.emperor.flask.plugins.plugin_utils import spec
-
 VARIABLE = "uwsgi_emperor_denied_addresses"
 
 
@@ -21,11 +19,6 @@ def mistakes(given: dict[str, Any]) -> Iterator[str]:
             ipaddress.ip_network(str(network))
         except ValueError as error:
             yield f"{VARIABLE} has '{network}', which is no network: {error}; write one such as 169.254.0.0/16"
-
-
-def default() -> list[str]:
-    """The networks that are denied where the inventory says nothing."""
-    return spec.options("uwsgi_emperor")[VARIABLE]["default"]
 
 
 def refusals(host: dict[str, Any], networks: list[str]) -> Iterator[str]:

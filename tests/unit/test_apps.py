@@ -508,7 +508,7 @@ def test_an_unsupported_system_is_refused():
 
 
 def test_a_resolver_that_apps_are_denied_is_refused():
-    networks = denied.default()
+    networks = spec.options("uwsgi_emperor")[denied.VARIABLE]["default"]
     (sentence,) = denied.refusals({"nameservers": ["127.0.0.53", "169.254.169.254", "what?"]}, networks)
     assert "the name server 169.254.169.254 of this host (/etc/resolv.conf) is in 169.254.0.0/16" in sentence
     assert "leave that network out" in sentence
