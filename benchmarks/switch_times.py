@@ -8,17 +8,17 @@ import sys
 import time
 
 sys.path.insert(0, "/srv")
-from ansible_collections.emperor.flask.plugins.module_utils import vassal
-from ansible_collections.emperor.flask.plugins.module_utils.engine import App
-from ansible_collections.emperor.flask.plugins.module_utils.files import names_in
-from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import names_in
+from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.release.steps import App
+from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations
 
 layout = Layout("shop")
-live = vassal.live(layout)
+live = activations.live(layout)
 other = next(name for name in names_in(layout.releases) if name != live.release)
 milliseconds = []
 for _ in range(50):
-    for activation in (vassal.Activation(other, 0), live):
+    for activation in (activations.Activation(other, 0), live):
         begin = time.perf_counter()
         App(layout).switch(activation)
         milliseconds.append(round(1000 * (time.perf_counter() - begin), 3))

@@ -8,9 +8,11 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.emperor.flask.plugins.module_utils.acme import SET
-from ansible_collections.emperor.flask.plugins.plugin_utils import acme, certificates, messages, owner, tls
-from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
+from ansible_collections.emperor.flask.plugins.module_utils.tls.lineages import SET
+from ansible_collections.emperor.flask.plugins.plugin_utils.checks import pem_files, tls
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import authority
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
+from ansible_collections.emperor.flask.plugins.plugin_utils.release import lock_owner, messages
 
 Result = dict[str, Any]
 MODULE = "emperor.flask.certificates"
@@ -42,10 +44,10 @@ class ActionModule(ActionBase):
         lineages, sets = host.get("lineages", []), host.get("sets", [])
         prepared = self._apps()
         apps = [app for app in prepared if tls.serves(app) or app["name"] in lineages]
-        pairs, wrong = certificates.read_all(apps, self._loader)
+        pairs, wrong = pem_files.read_all(apps, self._loader)
         if wrong:
             raise AnsibleActionFail("\n".join(wrong))
-        wanted = acme.is_wanted(self._inventory)
+        wanted = authority.is_wanted(self._inventory)
         obsolete = SET in sets and not wanted and not lineages  # what is still renewed may still be served
         if not apps and not wanted and not obsolete:
             return {"changed": False}
@@ -53,14 +55,14 @@ class ActionModule(ActionBase):
             step="provide",
             apps=[self._item(app) for app in apps],
             pairs={name: pair.texts() for name, pair in pairs.items()},
-            renewal=acme.files(self, self._inventory) if wanted else [] if obsolete else None,
+            renewal=authority.files(self, self._inventory) if wanted else [] if obsolete else None,
         )
 
     def _issue(self, due: list[str]) -> Result:
         if self._task.check_mode:
             return {"changed": bool(due)}
         apps = [self._item(app) for app in self._apps() if app["name"] in due]
-        return self._module(step="issue", apps=apps, renews=acme.is_wanted(self._inventory))
+        return self._module(step="issue", apps=apps, renews=authority.is_wanted(self._inventory))
 
     def _apps(self) -> list[Result]:
         prepared, mistakes = self._inventory.apps(with_source=False)
@@ -71,8 +73,8 @@ class ActionModule(ActionBase):
     def _item(self, app: Result) -> Result:
         mode = app["tls"]["mode"] if tls.serves(app) else "none"
         item = {"name": app["name"], "mode": mode, "names": tls.certificate_names(app["server_names"])}
-        return {**item, "order": acme.order(self._inventory)} if mode == "acme" else item
+        return {**item, "order": authority.order(self._inventory)} if mode == "acme" else item
 
     def _module(self, **arguments: Any) -> Result:
-        owner.require()
+        lock_owner.require()
         return messages.of(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=self._vars))

@@ -9,9 +9,9 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.emperor.flask.plugins.plugin_utils import messages, owner
-from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
-from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.templates import render
+from ansible_collections.emperor.flask.plugins.plugin_utils.release import lock_owner, messages
 
 display = Display()
 
@@ -26,7 +26,7 @@ class ActionModule(ActionBase):
         files = [self._rendered(file, task_vars or {}) for file in arguments.get("files", [])]
         sensitive = {file["path"]: file.pop("content") for file in files if boolean(file.pop("sensitive", False))}
         arguments.update(files=files, sensitive=sensitive)
-        owner.require()
+        lock_owner.require()
         result = self._execute_module("emperor.flask.configuration", module_args=arguments, task_vars=task_vars)
         if result.get("restarts"):
             display.warning(f"{result['restarts']} restart: requests fail while their apps start")

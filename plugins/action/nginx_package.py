@@ -11,11 +11,12 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.compat.version import LooseVersion
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.host import NGINX_KEYS
-from ansible_collections.emperor.flask.plugins.plugin_utils import messages, owner, signing_keys
-from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
-from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
+from ansible_collections.emperor.flask.plugins.module_utils.facts.host_facts import NGINX_KEYS
+from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.templates import render
+from ansible_collections.emperor.flask.plugins.plugin_utils.nginx import signing_keys
+from ansible_collections.emperor.flask.plugins.plugin_utils.release import lock_owner, messages
 
 Result = dict[str, Any]
 MODULE = "emperor.flask.nginx_package"
@@ -91,5 +92,5 @@ class ActionModule(ActionBase):
         return self._module(step="renew_keys", files={NGINX_KEYS: keys})
 
     def _module(self, **arguments: Any) -> Result:
-        owner.require()
+        lock_owner.require()
         return messages.of(self._execute_module(MODULE, module_args=arguments, task_vars=self._vars))

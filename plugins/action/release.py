@@ -14,14 +14,16 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
-from ansible_collections.emperor.flask.plugins.plugin_utils import limits, messages, owner, plans, server_names, wheels
-from ansible_collections.emperor.flask.plugins.plugin_utils.cache import Cache, default_cache
-from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
-from ansible_collections.emperor.flask.plugins.plugin_utils.releases import Rendered
-from ansible_collections.emperor.flask.plugins.plugin_utils.rendering import render
-from ansible_collections.emperor.flask.plugins.plugin_utils.stage import Stage
+from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
+from ansible_collections.emperor.flask.plugins.plugin_utils.checks import limits, server_names
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.templates import render
+from ansible_collections.emperor.flask.plugins.plugin_utils.packages import wheels
+from ansible_collections.emperor.flask.plugins.plugin_utils.release import lock_owner, messages, plans
+from ansible_collections.emperor.flask.plugins.plugin_utils.release.made_of import Stage
+from ansible_collections.emperor.flask.plugins.plugin_utils.release.rendered import Rendered
+from ansible_collections.emperor.flask.plugins.plugin_utils.source.cache import Cache, default_cache
 
 Result = dict[str, Any]
 MODULE = "emperor.flask.release"
@@ -259,10 +261,10 @@ class ActionModule(ActionBase):
 
     def _module(self, step: str, apps: list[Result], secrets: dict[str, str] | None = None) -> Result:
         """Run the module; again where a lock stands in the way whose owner, a process of this machine, is dead."""
-        arguments = {"step": step, "apps": apps, "secrets": secrets or {}, "owner": owner.current()}
+        arguments = {"step": step, "apps": apps, "secrets": secrets or {}, "owner": lock_owner.current()}
         result = self._execute_module(MODULE, module_args=arguments, task_vars=self._vars)
         tokens = []
-        while (dead := owner.dead(result.get("holder"))) and dead not in tokens:
+        while (dead := lock_owner.dead(result.get("holder"))) and dead not in tokens:
             tokens.append(dead)
             result = self._execute_module(MODULE, module_args={**arguments, "dead": tokens}, task_vars=self._vars)
         return result

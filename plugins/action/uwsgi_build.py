@@ -11,11 +11,11 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
-from ansible_collections.emperor.flask.plugins.plugin_utils import messages, owner
-from ansible_collections.emperor.flask.plugins.plugin_utils.cache import default_cache
-from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory
-from ansible_collections.emperor.flask.plugins.plugin_utils.wheels import Slot, Wheel, slot
+from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
+from ansible_collections.emperor.flask.plugins.plugin_utils.packages.wheels import Slot, Wheel, slot
+from ansible_collections.emperor.flask.plugins.plugin_utils.release import lock_owner, messages
+from ansible_collections.emperor.flask.plugins.plugin_utils.source.cache import default_cache
 
 Result = dict[str, Any]
 MODULE = "emperor.flask.uwsgi_build"
@@ -102,7 +102,7 @@ class ActionModule(ActionBase):
     def _step(self, step: str, **more: Any) -> Result:
         """Run the module; its failure is the task's."""
         arguments = {"step": step, **{key: self._arguments[key] for key in ("version", "pythons", "root")}, **more}
-        owner.require()
+        lock_owner.require()
         result = self._execute_module(MODULE, module_args=arguments, task_vars=self._vars)
         if result.get("failed"):
             failed = messages.of(result)

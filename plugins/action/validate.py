@@ -12,20 +12,18 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.emperor.flask.plugins.plugin_utils import (
-    acme,
-    apps,
-    certificates,
-    denied,
-    hosts,
-    messages,
-    proxies,
-    serving,
-    signing_keys,
-    spec,
-    walls,
+from ansible_collections.emperor.flask.plugins.plugin_utils.checks import (
+    closed_network,
+    denied_networks,
+    host_abilities,
+    nginx_options,
+    pem_files,
+    trusted_proxies,
 )
-from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import Inventory, without_secrets
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import apps, argument_specs, authority
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory, without_secrets
+from ansible_collections.emperor.flask.plugins.plugin_utils.nginx import signing_keys
+from ansible_collections.emperor.flask.plugins.plugin_utils.release import messages
 
 ROLES = ("prerequisites", "nginx", "uwsgi_emperor", "flask_app")
 FACT = "emperor_flask_host"
@@ -56,20 +54,20 @@ class ActionModule(ActionBase):
         if "flask_app" in roles:
             mistakes += self._check_strategy()
         if {"nginx", "flask_app"} & {*roles}:
-            mistakes += acme.mistakes(self._inventory)
+            mistakes += authority.mistakes(self._inventory)
         prepared, found = self._inventory.apps()
         mistakes += found or [*self._check_default_server(prepared), *self._check_certificates(prepared)]
         _refuse([*mistakes, *(self._check_signing_keys() if "nginx" in roles else [])])
         host = self._host(sorted({app["python"] for app in prepared} or {"/usr/bin/python3"}))
-        listens_for_tls = hosts.listens_for_tls(host, self._inventory.serves_tls())
-        ports = hosts.port_refusals(host, listens_for_tls) if "nginx" in roles else []
+        listens_for_tls = host_abilities.listens_for_tls(host, self._inventory.serves_tls())
+        ports = host_abilities.port_refusals(host, listens_for_tls) if "nginx" in roles else []
         for app in prepared if "flask_app" in roles else []:
             _warn(app)
         networks = []
         if "uwsgi_emperor" in roles:
-            default = spec.options("uwsgi_emperor")[denied.VARIABLE]["default"]
-            networks = self._inventory.value(denied.VARIABLE, default)
-        _refuse([*hosts.refusals(host, prepared), *ports, *denied.refusals(host, networks)])
+            default = argument_specs.options("uwsgi_emperor")[denied_networks.VARIABLE]["default"]
+            networks = self._inventory.value(denied_networks.VARIABLE, default)
+        _refuse([*host_abilities.refusals(host, prepared), *ports, *denied_networks.refusals(host, networks)])
         shown = [without_secrets(app) for app in prepared]
         return {
             "changed": False,
@@ -81,9 +79,9 @@ class ActionModule(ActionBase):
 
     def _check_variables(self, role: str) -> Iterator[str]:
         """Check a role's own variables, and those that look like a misspelt one of them."""
-        schema = spec.options(role)
+        schema = argument_specs.options(role)
         given = {name: self._inventory.value(name) for name in schema if name in self._vars and name not in APPS}
-        for mistake in spec.check(schema, given)[1]:
+        for mistake in argument_specs.check(schema, given)[1]:
             yield f"{mistake}; correct it in the inventory"
         for name, value in given.items():
             if (
@@ -93,12 +91,12 @@ class ActionModule(ActionBase):
             ):
                 yield f"{name}: {missing}"
         if role == "prerequisites":
-            yield from walls.mistakes(given)
+            yield from closed_network.mistakes(given)
         if role == "nginx":
-            yield from proxies.mistakes(given)
+            yield from trusted_proxies.mistakes(given)
         if role == "uwsgi_emperor":
-            yield from denied.mistakes(given)
-            yield from serving.ceilings(given)
+            yield from denied_networks.mistakes(given)
+            yield from nginx_options.ceilings(given)
         prefix = "flask_app" if role == "flask_app" else f"{role}_"
         for name in self._vars:
             if name.startswith(prefix) and name not in schema:
@@ -124,8 +122,8 @@ class ActionModule(ActionBase):
 
     def _check_certificates(self, prepared: list[apps.App]) -> list[str]:
         """Certificates that are files here have to be right before any host is asked; one that ends soon is warned about."""
-        pairs, mistakes = certificates.read_all(prepared, self._loader)
-        for warning in certificates.warnings(pairs):
+        pairs, mistakes = pem_files.read_all(prepared, self._loader)
+        for warning in pem_files.warnings(pairs):
             display.warning(warning)
         return mistakes
 

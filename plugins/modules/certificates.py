@@ -55,11 +55,13 @@ import os
 from contextlib import nullcontext
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils import acme, certbot, certificates, host, site
-from ansible_collections.emperor.flask.plugins.module_utils.acme import Lineage, Order
-from ansible_collections.emperor.flask.plugins.module_utils.certificates import Pair
-from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.host_lock import host_lock
+from ansible_collections.emperor.flask.plugins.module_utils.facts import host_facts
+from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.host.host_lock import host_lock
+from ansible_collections.emperor.flask.plugins.module_utils.nginx import site
+from ansible_collections.emperor.flask.plugins.module_utils.tls import certbot, key_pairs, lineages
+from ansible_collections.emperor.flask.plugins.module_utils.tls.key_pairs import Pair
+from ansible_collections.emperor.flask.plugins.module_utils.tls.lineages import Lineage, Order
 
 # What the controller's half sends for each app, not what a user writes: that is in DOCUMENTATION.
 APP = {
@@ -86,7 +88,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if module.check_mode and host.nginx_group() is None:  # nginx is still to be installed
+    if module.check_mode and host_facts.nginx_group() is None:  # nginx is still to be installed
         module.exit_json(changed=True, written=[])
     try:
         step = module.params["step"]
@@ -101,8 +103,8 @@ def main() -> None:
 
 
 def _default_server(params: dict, check_mode: bool) -> dict:
-    standing = certificates.is_self_signed(DEFAULT, DEFAULT_NAMES)
-    return _apply({DEFAULT: None if standing else certificates.self_signed(DEFAULT_NAMES)}, check_mode)
+    standing = key_pairs.is_self_signed(DEFAULT, DEFAULT_NAMES)
+    return _apply({DEFAULT: None if standing else key_pairs.self_signed(DEFAULT_NAMES)}, check_mode)
 
 
 def _provide(params: dict, check_mode: bool) -> dict:
@@ -113,7 +115,7 @@ def _provide(params: dict, check_mode: bool) -> dict:
     missing = bool(params["renewal"]) and not certbot.is_installed()
     if missing and not check_mode:
         certbot.install()
-    renewal = None if params["renewal"] is None else acme.renewal(params["renewal"])
+    renewal = None if params["renewal"] is None else lineages.renewal(params["renewal"])
     if renewal and not check_mode:
         renewal.apply()
     result = _apply({app["name"]: _pair(app, params["pairs"].get(app["name"])) for app in serving}, check_mode)
@@ -127,7 +129,7 @@ def _provide(params: dict, check_mode: bool) -> dict:
 
 def _apply(wanted: dict, check_mode: bool) -> dict:
     """Bring pairs to the host; None where the one that stands there will do."""
-    transaction = certificates.transaction(wanted)
+    transaction = key_pairs.transaction(wanted)
     result = {
         "changed": transaction.changed,
         "written": [*transaction.missing, *(file.path for file in transaction.written)],
@@ -151,12 +153,12 @@ def _is_due(app: dict) -> bool:
 
 def _issue(params: dict, check_mode: bool) -> dict:
     """Order what is due, app by app, so that one that fails keeps no other from its own; forget what nobody orders any more."""
-    failures = acme.issue([_order(app) for app in params["apps"] if app["mode"] == "acme"])
+    failures = lineages.issue([_order(app) for app in params["apps"] if app["mode"] == "acme"])
     for app in params["apps"]:
         if app["mode"] != "acme":
             Lineage(app["name"]).forget()
-    if not params["renews"] and not host.lineages():
-        acme.renewal([]).apply()
+    if not params["renews"] and not host_facts.lineages():
+        lineages.renewal([]).apply()
     if failures:
         raise Refusal("\n".join(failures))
     return {"changed": True}
@@ -169,10 +171,10 @@ def _order(app: dict) -> Order:
 def _pair(app: dict, given: dict | None) -> Pair | None:
     if app["mode"] == "files":
         return Pair(**given)
-    standing = os.path.exists(certificates.place(app["name"]))
-    if standing and (app["mode"] == "acme" or certificates.is_self_signed(app["name"], app["names"])):
+    standing = os.path.exists(key_pairs.place(app["name"]))
+    if standing and (app["mode"] == "acme" or key_pairs.is_self_signed(app["name"], app["names"])):
         return None
-    return certificates.self_signed(app["names"])
+    return key_pairs.self_signed(app["names"])
 
 
 STEPS = {"provide": _provide, "issue": _issue, "default_server": _default_server}

@@ -101,10 +101,10 @@ moved: {description: New paths of what was put aside or back., type: list, eleme
 from contextlib import nullcontext
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.files import Access
-from ansible_collections.emperor.flask.plugins.module_utils.host_lock import host_lock
-from ansible_collections.emperor.flask.plugins.module_utils.transaction import File, Record, Transaction
+from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import Access
+from ansible_collections.emperor.flask.plugins.module_utils.host.host_lock import host_lock
+from ansible_collections.emperor.flask.plugins.module_utils.host.transaction import File, Record, Transaction
 
 ACCESS = {"path": {"type": "path", "required": True}, "owner": {"default": "root"}, "group": {"default": "root"}}
 

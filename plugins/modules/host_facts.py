@@ -41,7 +41,7 @@ host:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils.host import facts
+from ansible_collections.emperor.flask.plugins.module_utils.facts.host_facts import facts
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ EXAMPLES = r"""
 RETURN = r""" # """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils import mirrors
+from ansible_collections.emperor.flask.plugins.module_utils.host import mirrors
 
 
 def main() -> None:

@@ -80,12 +80,13 @@ outdated: {description: Whether nginx runs another program than the installed on
 from contextlib import nullcontext
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils import apt, nginx, systemd
-from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.files import Access, replace_file
-from ansible_collections.emperor.flask.plugins.module_utils.host_lock import host_lock
-from ansible_collections.emperor.flask.plugins.module_utils.supply import Supply
-from ansible_collections.emperor.flask.plugins.module_utils.transaction import File, Record
+from ansible_collections.emperor.flask.plugins.module_utils.host import apt, systemd
+from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import Access, replace_file
+from ansible_collections.emperor.flask.plugins.module_utils.host.host_lock import host_lock
+from ansible_collections.emperor.flask.plugins.module_utils.host.transaction import File, Record
+from ansible_collections.emperor.flask.plugins.module_utils.nginx import program
+from ansible_collections.emperor.flask.plugins.module_utils.nginx.package import Supply
 
 # What nginx.org's own instructions make people write: beside ours, apt would refuse the same repository with two keys.
 STRANGERS = ["/etc/apt/sources.list.d/nginx.list", "/etc/apt/preferences.d/99nginx"]
@@ -135,13 +136,13 @@ def _install(params: dict, check_mode: bool) -> dict:
     if not check_mode:
         if changed:
             supply.apply()
-        nginx.dismiss()  # where there is no app, nobody else does
-        nginx.admit(params["user"])
+        program.dismiss()  # where there is no app, nobody else does
+        program.admit(params["user"])
     return {
         "changed": changed,
         "diff": diff,
         "version": apt.installed("nginx"),
-        "outdated": nginx.is_outdated(),
+        "outdated": program.is_outdated(),
     }
 
 
@@ -154,8 +155,8 @@ def _renew_keys(params: dict, check_mode: bool) -> dict:
 
 
 def _hand_over(params: dict, check_mode: bool) -> dict:
-    outdated = nginx.is_outdated()
-    if outdated and not check_mode and not nginx.hand_over():
+    outdated = program.is_outdated()
+    if outdated and not check_mode and not program.hand_over():
         systemd.restart("nginx.service")
     return {"changed": outdated}
 

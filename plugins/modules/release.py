@@ -88,12 +88,13 @@ report:
 from contextlib import ExitStack
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils import lock, nginx, reloader, removal, site
-from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.engine import App
-from ansible_collections.emperor.flask.plugins.module_utils.layout import Layout
-from ansible_collections.emperor.flask.plugins.module_utils.store import Release
-from ansible_collections.emperor.flask.plugins.module_utils.vassal import Activation
+from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.nginx import program, reloader, site
+from ansible_collections.emperor.flask.plugins.module_utils.release import app_lock, removal
+from ansible_collections.emperor.flask.plugins.module_utils.release.contents import Release
+from ansible_collections.emperor.flask.plugins.module_utils.release.steps import App
+from ansible_collections.emperor.flask.plugins.module_utils.vassal.activations import Activation
 
 # What the controller's half sends for each app, not what a user writes: that is in DOCUMENTATION.
 APP = {
@@ -181,10 +182,10 @@ def main() -> None:
             if step in RELOADS:
                 reloader.load()
             if step == "retire":
-                nginx.dismiss()
+                program.dismiss()
         for item in held if step in LAST else []:
-            lock.free(_app(item).layout.lock)
-    except lock.Taken as taken:
+            app_lock.free(_app(item).layout.lock)
+    except app_lock.Taken as taken:
         module.fail_json(msg=str(taken), holder=taken.holder)
     except (Refusal, OSError) as error:
         failures.append(str(error))
@@ -211,15 +212,15 @@ def _locked(locks: ExitStack, params: dict) -> list[dict]:
     held: list[dict] = []
     for item in params["apps"]:
         try:
-            locks.enter_context(lock.held(_app(item).layout.lock, params["owner"], params["dead"]))
-        except lock.Taken as taken:
+            locks.enter_context(app_lock.held(_app(item).layout.lock, params["owner"], params["dead"]))
+        except app_lock.Taken as taken:
             if params["step"] == "revert":
                 continue
             if params["step"] in FIRST:
                 locks.close()
                 for other in held:
-                    lock.free(_app(other).layout.lock)
-            raise lock.Taken(f"app '{item['name']}': {taken}", taken.holder) from taken
+                    app_lock.free(_app(other).layout.lock)
+            raise app_lock.Taken(f"app '{item['name']}': {taken}", taken.holder) from taken
         held.append(item)
     return held
 

@@ -70,8 +70,9 @@ shipped: {description: Trees whose wheel came from the controller., type: list, 
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils import apt, uwsgi_build
-from ansible_collections.emperor.flask.plugins.module_utils.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.host import apt
+from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.python import uwsgi_build
 
 
 def main() -> None:

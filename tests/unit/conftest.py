@@ -15,6 +15,6 @@ settings.load_profile("noisy machines")
 @pytest.fixture(scope="session", autouse=True)
 def _lock_of_this_run(tmp_path_factory):
     """The host's lock is another than that of the machine that tests run on."""
-    from ansible_collections.emperor.flask.plugins.module_utils import host_lock
+    from ansible_collections.emperor.flask.plugins.module_utils.host import host_lock
 
     host_lock.PATH = str(tmp_path_factory.mktemp("state") / "host.lock")

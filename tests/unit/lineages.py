@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from ansible_collections.emperor.flask.plugins.module_utils.acme import Lineage
+from ansible_collections.emperor.flask.plugins.module_utils.tls.lineages import Lineage
 from certificates import leaf
 
 DIRECTORY = "https://acme.example.com/directory"

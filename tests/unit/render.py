@@ -9,7 +9,7 @@ from typing import Any
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins import loader as plugins
 from ansible.template import Templar
-from ansible_collections.emperor.flask.plugins.plugin_utils import rendering
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import templates
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
@@ -36,4 +36,4 @@ def _render(role: str, template: str, facts: dict[str, Any]) -> str:
     templar = Templar(loader=loader, variables=variables)
     # What rendering.render() uses of an action plugin.
     action = SimpleNamespace(_loader=loader, _templar=templar, _shared_loader_obj=plugins)
-    return rendering.render(action, str(ROLES / role / "templates" / template), variables)
+    return templates.render(action, str(ROLES / role / "templates" / template), variables)

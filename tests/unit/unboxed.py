@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ansible_collections.emperor.flask.plugins.module_utils import box, commands, jobs
-from ansible_collections.emperor.flask.plugins.module_utils.files import Access
+from ansible_collections.emperor.flask.plugins.module_utils.host import box, commands, jobs
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import Access
 from render import render
 
 

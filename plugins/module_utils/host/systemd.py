@@ -1,0 +1,111 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the modules ask of systemd."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+from ansible_collections.emperor.flask.plugins.module_utils.host.commands import (
+    CommandFailed,
+    Refusal,
+    run,
+    succeeds,
+    tail,
+)
+
+
+def is_ready(unit: str) -> bool:
+    """Tell whether a unit is enabled and running."""
+    return succeeds(["systemctl", "is-enabled", "--quiet", unit]) and succeeds(
+        ["systemctl", "is-active", "--quiet", unit]
+    )
+
+
+def enable_now(unit: str) -> None:
+    """Enable a unit and start it unless it runs; a failure shows the unit's own last words."""
+    _ask(unit, ["systemctl", "enable", "--quiet", "--now", unit])
+
+
+def disable_now(unit: str) -> None:
+    """Stop a unit and let it not start again; one that is not known is stopped already."""
+    succeeds(["systemctl", "disable", "--quiet", "--now", unit])
+
+
+def stop(*units: str) -> None:
+    """Stop units, by their whole names or by patterns of them, and forget that they failed; there may be none.
+
+    In a pattern a backslash quotes, so one of a name is doubled there.
+    """
+    names = [unit.replace("\\", "\\\\") if "*" in unit else unit for unit in units]
+    succeeds(["systemctl", "stop", *names])
+    succeeds(["systemctl", "reset-failed", *names])
+
+
+def stop_slice(name: str) -> None:
+    """Kill everything in a slice, and stop its units; one that is not known has nothing in it."""
+    succeeds(["systemctl", "kill", "--signal=KILL", name])
+    succeeds(["systemctl", "stop", name])
+
+
+def reload(unit: str) -> None:
+    """Reload a unit that can be, restart one that cannot, start one that is stopped."""
+    _ask(unit, ["systemctl", "reload-or-restart", unit])
+
+
+def restart(unit: str) -> None:
+    """Restart a unit; a failure shows the unit's own last words."""
+    _ask(unit, ["systemctl", "restart", unit])
+
+
+def try_reload(unit: str) -> None:
+    """Reload a unit, or all that match a pattern, or restart what cannot reload; only running ones."""
+    succeeds(["systemctl", "try-reload-or-restart", unit])
+
+
+def try_restart(unit: str) -> None:
+    """Restart a unit, or all that match a pattern; only running ones."""
+    succeeds(["systemctl", "try-restart", unit])
+
+
+def main_pid(unit: str) -> int:
+    """The process id of a unit's main process; 0 where it does not run."""
+    return int(run(["systemctl", "show", "--property", "MainPID", "--value", unit]))
+
+
+def wake(emperor: int) -> None:
+    """Let a running Emperor look into its folder at once, not after emperor-freq seconds: SIGWINCH does that (uWSGI, core/emperor.c: emperor_wakeup).
+
+    ``emperor`` is its process id; 0 is nobody's.
+    """
+    if emperor:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(emperor, signal.SIGWINCH)
+
+
+def schedule(unit: str, seconds: int, argv: list[str]) -> None:
+    """Let systemd run a command once, as root, so many seconds from now; ``unit`` is its name without a suffix.
+
+    One of that name that waits or runs already stays as it is. Raises CommandFailed where systemd refuses.
+    """
+    timer = [f"--unit={unit}", f"--on-active={seconds}", "--timer-property=AccuracySec=1s"]
+    try:
+        run(["systemd-run", "--quiet", "--collect", *timer, *argv])
+    except CommandFailed:
+        if not succeeds(["systemctl", "is-active", "--quiet", f"{unit}.timer", f"{unit}.service"]):
+            raise
+
+
+def daemon_reload() -> None:
+    """Make systemd read changed unit files."""
+    run(["systemctl", "daemon-reload"])
+
+
+def _ask(unit: str, argv: list[str]) -> None:
+    try:
+        run(argv)
+    except CommandFailed as error:
+        journal = run(["journalctl", "--unit", unit, "--lines", "15", "--no-pager", "--output", "cat"])
+        raise Refusal(f"{unit} does not start: {error.output}\n{tail(journal)}") from error

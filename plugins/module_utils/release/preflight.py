@@ -1,0 +1,77 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whether a host has room for a second vassal: disk for code and packages, memory beside the live one, a queue for its requests.
+
+Asked before anything is made.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+
+MIB = 1024 * 1024
+SPARE = 64 * MIB  # bytes of the disk that a release leaves free, for logs and everything else
+
+
+def check_disk(folder: str, needed: int) -> None:
+    """Raise Refusal unless the disk of ``folder`` has this many bytes beside the spare ones."""
+    there = os.statvfs(folder)
+    free = there.f_bavail * there.f_frsize
+    if free < needed + SPARE:
+        raise Refusal(
+            f"the disk of {folder} has {free // MIB} MiB left and the release needs {(needed + SPARE) // MIB} MiB; "
+            "make room, or lower keep_releases"
+        )
+
+
+def check_memory(needed: int, meminfo: str = "/proc/meminfo") -> None:
+    """Raise Refusal unless this many bytes of memory can be had, swap included."""
+    with open(meminfo, encoding="ascii") as stream:
+        kilobytes = dict(re.findall(r"^(\w+):\s+(\d+)", stream.read(), re.MULTILINE))
+    free = (int(kilobytes["MemAvailable"]) + int(kilobytes["SwapFree"])) * 1024
+    if free < needed:
+        raise Refusal(
+            f"the host has {free // MIB} MiB of memory left and a second vassal beside the live one takes {needed // MIB} MiB; "
+            "lower processes, or give the host more"
+        )
+
+
+def check_queue(uwsgi_ini: str, somaxconn: str = "/proc/sys/net/core/somaxconn") -> None:
+    """Raise Refusal unless the kernel lets as many connections wait as the vassal asks for: uWSGI would not start."""
+    asked = max(map(int, re.findall(r"^listen = (\d+)$", uwsgi_ini, re.MULTILINE)), default=0)
+    with open(somaxconn, encoding="ascii") as stream:
+        most = int(stream.read())
+    if most < asked:
+        raise Refusal(
+            f"its queue is to hold {asked} connections (listen), but the kernel lets {most} wait (net.core.somaxconn); apply the role "
+            "emperor.flask.nginx (site.yml), which sets 4096, or ask for fewer in vassal_extra.listen"
+        )
+
+
+def size(top: str) -> int:
+    """Bytes of the files in a folder; 0 where there is none."""
+    total, folders = 0, [top] if os.path.isdir(top) else []
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
+    return total
+
+
+def resident(pids: list[int]) -> int:
+    """Bytes of memory that processes have for themselves or share, each part counted once (PSS)."""
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as stream:
+                found = re.search(r"^Pss:\s+(\d+)", stream.read(), re.MULTILINE)
+        except OSError:  # it has just ended
+            continue
+        total += int(found.group(1)) * 1024 if found else 0
+    return total

@@ -1,0 +1,142 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A plan: what the planning step of a release hands to the steps after it, through the play's variables. It holds no secret.
+
+``began`` is in seconds since the epoch. An app's entry has its name, ``before`` and ``activation`` (each a release with a number),
+``keep`` (releases), ``why`` (it is released), ``back`` (whether this is a rollback), ``opens`` (whether it ends a maintenance), ``hooks``
+(their names), ``host`` (the name it answers to) and ``scheme``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from ansible_collections.emperor.flask.plugins.plugin_utils.release.rendered import Rendered
+
+Result = dict[str, Any]
+VARIABLE = "__flask_app_plan"  # where the role's tasks register it
+OF_MODULE = ("name", "before", "activation", "keep", "back", "opens")
+
+
+def empty() -> Result:
+    """Nothing to do."""
+    return {"began": 0, "apps": []}
+
+
+def of_releases(
+    began: float, releases: list[Rendered], seen: Result, staged: Result, opens: Collection[str] = ()
+) -> Result:
+    """Apps that are released; those a failure kept from being staged are in it too, for there may be something to revert.
+
+    ``opens`` are the names of those whose maintenance ends with the release.
+    """
+    apps = []
+    for release in releases:
+        name = release.app["name"]
+        new = (
+            seen[name]["release"] != release.identity
+        )  # not so where only a secret changed, or something was to be healed
+        apps.append(
+            {
+                "name": name,
+                "before": seen[name]["activation"],
+                "activation": None,
+                "host": release.host,
+                "scheme": release.scheme,
+                "keep": release.app["keep_releases"],
+                "back": False,
+                "opens": name in opens,
+                "why": release.why(seen[name]),
+                "hooks": [when for when, commands in release.app["hooks"].items() if commands and new],
+                **staged.get(name, {}),
+            }
+        )
+    return {"began": began, "apps": apps}
+
+
+def of_rollback(began: float, name: str, staged: Result) -> Result:
+    """An app that goes back; a rollback keeps all releases and runs no hook. After a failure there is its lock to free."""
+    app = {
+        "name": name,
+        "before": None,
+        "activation": None,
+        "host": "",
+        "scheme": "",
+        "keep": None,
+        "hooks": [],
+        "why": "the rollback",
+    }
+    return {"began": began, "apps": [{**app, "back": True, "opens": False, **staged.get(name, {})}]}
+
+
+def closing(releases: list[Rendered], seen: Result) -> dict[str, bool]:
+    """The apps that are to be closed for maintenance (True) or opened (False), and are not yet; one that says nothing stays as it is."""
+    wanted = {release.app["name"]: release.app["maintenance"] for release in releases}
+    return {name: closed for name, closed in wanted.items() if closed is not None and closed != seen[name]["closed"]}
+
+
+def closing_diff(name: str, closed: bool) -> dict[str, str]:
+    """What changes for an app that is closed or opened, as Ansible's diff shows it."""
+    header, texts = f"{name}: maintenance", ("off\n", "on\n")
+    return {"before_header": header, "after_header": header, "before": texts[not closed], "after": texts[closed]}
+
+
+def item(app: Result) -> Result:
+    """What the module is told of an app."""
+    return {key: app[key] for key in OF_MODULE}
+
+
+def leads(variables: Result, name: str) -> bool:
+    """Tell whether this host is the first of the play that releases an app: it runs the hooks for the whole fleet."""
+    for host in variables["ansible_play_hosts_all"]:
+        plan = variables["hostvars"][host].get(VARIABLE, {}).get("plan") or empty()
+        if any(app["name"] == name for app in plan["apps"]):
+            return host == variables["inventory_hostname"]
+    return False
+
+
+def line(release: Rendered, seen: Result, changed: bool) -> Result:
+    """What a result says of an app."""
+    return {
+        "app": release.app["name"],
+        "before": seen["release"],
+        "release": release.identity,
+        "changed": changed,
+        "origin": str(release.stage),
+    }
+
+
+def report(app: Result, plan: Result, host: str) -> str:
+    """A line for people: app, host, old release, new release (or why the same one was started anew), seconds, URL."""
+    old, new = ((app[key] or "nothing").partition(".")[0] for key in ("before", "activation"))
+    name = host if app["host"] == "localhost" else app["host"]
+    what = f"{old} -> {new}" if old != new else f"{new} anew, for {app['why']},"
+    return f"{app['name']} on {host}: {what} in {time.time() - plan['began']:.1f} s, {app['scheme']}://{name}/"
+
+
+def told(host: str, gone: Iterable[str], closing: dict[str, bool], would: dict[str, str] | None = None) -> list[str]:
+    """Lines for people of what is done beside releases; ``would`` is check mode: the apps that it would release, and why."""
+    may = "" if would is None else "would be "
+    states = {True: "closed for maintenance", False: "opened"}
+    return [
+        *(f"{name} on {host}: {may}taken away" for name in gone),
+        *(f"{name} on {host}: {may}{states[closed]}" for name, closed in closing.items()),
+        *(f"{name} on {host}: {may}released, for {why}" for name, why in (would or {}).items()),
+    ]
+
+
+def reverted(result: Result, variables: Result) -> Result:
+    """The failure that made a play revert, told last, where people look for it."""
+    first = _headline(variables.get("ansible_failed_result", {}).get("msg") or "another host failed")
+    said = f"{first}\nNothing was switched: what this host served before, it serves on."
+    if result.get("failed"):
+        said = f"{first}\nWhat was begun could not be taken away, so run again: {result['msg']}"
+    return {"failed": True, "changed": False, "msg": said}
+
+
+def _headline(said: str) -> str:
+    """The first line of a failure, with the next where that only leads to it: the whole was told when it failed."""
+    first, _, rest = said.partition("\n")
+    return f"{first} {rest.splitlines()[0].strip()}" if first.endswith(":") and rest.strip() else first

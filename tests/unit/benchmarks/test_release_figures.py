@@ -1,0 +1,46 @@
+"""README's figures of releases, requests and streams are those of the committed results, and so are its plots."""
+
+import hashlib
+import struct
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = ROOT / "benchmarks/results"
+
+
+@pytest.fixture(params=["releases", "round_trips", "request_path", "streams"])
+def script(request, monkeypatch):
+    """A script of benchmarks, which imports its neighbours."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    yield __import__(request.param)
+    for name in ("bed", "rows", request.param):
+        sys.modules.pop(name)
+
+
+def texts(png):
+    """The tEXt chunks of a PNG (PNG specification, section 11.3.3.2), by keyword."""
+    found, at = {}, 8
+    while at < len(png):
+        length, kind = struct.unpack_from(">I4s", png, at)
+        if kind == b"tEXt":
+            keyword, _, text = png[at + 8 : at + 8 + length].partition(b"\0")
+            found[keyword.decode("latin-1")] = text.decode("latin-1")
+        at += 12 + length
+    return found
+
+
+def test_readme_has_the_table_of_the_results(script):
+    assert len(script.table().splitlines()) > 2
+    assert script.table() in README, f"put in what this prints:\n{script.table()}"
+
+
+@pytest.mark.parametrize("name", ["releases", "request_path"])
+def test_the_plot_was_drawn_from_the_results(name):
+    assert f"](benchmarks/results/{name}.png)" in README
+    digest = hashlib.sha256((RESULTS / f"{name}.csv").read_bytes()).hexdigest()
+    said = texts((RESULTS / f"{name}.png").read_bytes())["Source"]
+    assert digest in said, "run benchmarks/plot.py"

@@ -1,0 +1,54 @@
+"""What systemd is asked, word by word, by stand-ins for its commands. (The host tests ask a real one.)"""
+
+import os
+import subprocess
+
+import pytest
+from ansible_collections.emperor.flask.plugins.module_utils.host import systemd
+from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """Stand in for a command of systemd's; the function that is given tells what each was asked."""
+
+    def stand_in(name, text):
+        (tmp_path / name).write_text(
+            f'#!/bin/sh\nfor word in {name} "$@"; do echo "$word"; done >>{tmp_path}/words\n{text}\n'
+        )
+        (tmp_path / name).chmod(0o755)
+        return lambda: (tmp_path / "words").read_text().splitlines()
+
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return stand_in
+
+
+def test_a_command_is_scheduled_once_and_leaves_no_unit_behind(asked):
+    words = asked("systemd-run", "exit 0")
+    systemd.schedule(r"emperor-end-my\x2dshop-ab.1", 75, ["/bin/end", "my-shop", "ab.1"])
+    unit = r"--unit=emperor-end-my\x2dshop-ab.1"
+    given = ["--quiet", "--collect", unit, "--on-active=75", "--timer-property=AccuracySec=1s"]
+    assert words() == ["systemd-run", *given, "/bin/end", "my-shop", "ab.1"]
+
+
+def test_what_is_scheduled_already_stays_and_another_failure_is_one(asked):
+    asked("systemd-run", "echo no bus; exit 1")
+    words = asked("systemctl", "exit 0")
+    systemd.schedule("x", 1, ["/bin/end"])
+    assert words()[-5:] == ["systemctl", "is-active", "--quiet", "x.timer", "x.service"]
+    asked("systemctl", "exit 3")
+    with pytest.raises(CommandFailed, match="no bus"):
+        systemd.schedule("x", 1, ["/bin/end"])
+
+
+def test_an_emperor_is_woken_by_its_process_id(asked):
+    asked("systemctl", "echo 4711")
+    assert systemd.main_pid("uwsgi-emperor@shop.service") == 4711
+    systemd.wake(0)
+    with subprocess.Popen(
+        ["sh", "-c", "trap 'exit 7' WINCH; echo; while :; do :; done"], stdout=subprocess.PIPE
+    ) as emperor:
+        emperor.stdout.readline()
+        systemd.wake(emperor.pid)
+        assert emperor.wait() == 7
+    systemd.wake(2**22 + 1)

@@ -1,0 +1,44 @@
+"""Whether a second vassal has room: the message says how much is missing of what, and what to do."""
+
+import os
+
+import pytest
+from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.release import preflight
+
+
+def test_a_disk_with_room_is_fine_and_one_without_is_refused(tmp_path):
+    there = os.statvfs(tmp_path)
+    free = there.f_bavail * there.f_frsize
+    preflight.check_disk(str(tmp_path), 0)
+    with pytest.raises(
+        Refusal, match=rf"the disk of {tmp_path} has \d+ MiB left and the release needs \d+ MiB; make room"
+    ):
+        preflight.check_disk(str(tmp_path), free)
+
+
+def test_memory_counts_swap_and_says_what_is_missing(tmp_path):
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 999999 kB\nMemAvailable:  10240 kB\nSwapFree:  10240 kB\n")
+    preflight.check_memory(20 * preflight.MIB, str(meminfo))
+    with pytest.raises(Refusal, match="has 20 MiB of memory left and a second vassal beside the live one takes 21 MiB"):
+        preflight.check_memory(21 * preflight.MIB, str(meminfo))
+
+
+def test_sizes_are_counted(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/file").write_bytes(b"x" * 1000)
+    assert preflight.size(str(tmp_path)) == 1000
+    assert preflight.size(str(tmp_path / "nowhere")) == 0
+    assert preflight.resident([os.getpid()]) > preflight.MIB
+    assert preflight.resident([2**22 + 1]) == 0
+
+
+def test_a_queue_that_the_kernel_would_not_hold_is_refused_before_uwsgi_refuses_it(tmp_path):
+    (tmp_path / "somaxconn").write_text("1024\n")
+    preflight.check_queue("listen = 1024\n", str(tmp_path / "somaxconn"))
+    preflight.check_queue("threads = 2\n", str(tmp_path / "somaxconn"))
+    with pytest.raises(
+        Refusal, match=r"hold 2048 connections \(listen\), but the kernel lets 1024 wait .* or ask for fewer"
+    ):
+        preflight.check_queue("listen = 1024\nlisten = 2048\n", str(tmp_path / "somaxconn"))

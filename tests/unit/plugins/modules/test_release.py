@@ -1,0 +1,85 @@
+"""One step for several apps: an error is one app's, the others are done, their locks are freed, and all errors are told."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.nginx import program, reloader
+from ansible_collections.emperor.flask.plugins.module_utils.release import app_lock
+from ansible_collections.emperor.flask.plugins.modules import release
+
+ALICE, BOB = {"token": "boot/1/10", "name": "alice@laptop"}, {"token": "boot/2/20", "name": "bob@desk"}
+NAMES = ("blog", "hostile", "shop")
+
+
+class Ended(Exception):
+    """The module said its result."""
+
+
+@pytest.fixture
+def step(monkeypatch, tmp_path):
+    """Run a step of Alice's for three apps, of which one cannot; returns the result and the apps that it was done for."""
+    monkeypatch.setattr(release, "Layout", lambda name: Layout(name, str(tmp_path)))
+    monkeypatch.setattr(reloader, "OWED", str(tmp_path / "owed"))
+    monkeypatch.setattr(program, "dismiss", lambda: None)
+    monkeypatch.setattr(program, "master", lambda: 1)
+
+    def step(name, owner=ALICE):
+        done, ended = [], {}
+
+        def deed(app, _item, _secrets):
+            if app.layout.name == "hostile":
+                raise Refusal("there is a folder in the place of a socket")
+            done.append(app.layout.name)
+            return app.layout.name
+
+        def end(**result):
+            ended.update(result)
+            raise Ended
+
+        items = [{"name": name, "activation": None, "before": None} for name in NAMES]
+        params = {"step": name, "apps": items, "owner": owner, "dead": [], "secrets": {}}
+        module = SimpleNamespace(
+            params=params, check_mode=False, exit_json=end, fail_json=lambda **said: end(failed=True, **said)
+        )
+        monkeypatch.setattr(release, "AnsibleModule", lambda **_: module)
+        monkeypatch.setitem(release.STEPS, name, deed)
+        with pytest.raises(Ended):
+            release.main()
+        return ended, done
+
+    return step
+
+
+def holds(tmp_path, name):
+    """Whether an app's lock says a holder."""
+    path = Layout(name, str(tmp_path)).lock
+    return os.path.exists(path) and os.path.getsize(path) > 0
+
+
+@pytest.mark.parametrize("name", ["stage", "candidate", "switch", "retire", "revert", "remove"])
+def test_an_error_of_one_app_keeps_no_other_from_ending_well(step, name):
+    result, done = step(name)
+    assert done == ["blog", "shop"]
+    assert result["failed"]
+    assert result["msg"] == "app 'hostile': there is a folder in the place of a socket"
+    assert set(result["by_app"]) == {"blog", "shop"}
+
+
+@pytest.mark.parametrize("name", ["retire", "revert", "remove"])
+def test_the_last_step_frees_every_lock(step, tmp_path, name):
+    step(name)
+    assert [holds(tmp_path, one) for one in NAMES] == [False] * 3
+
+
+def test_a_step_that_begins_leaves_no_lock_where_it_cannot_have_all(step, tmp_path):
+    with app_lock.held(Layout("shop", str(tmp_path)).lock, BOB, []):
+        pass
+    result, done = step("stage")
+    assert done == []
+    assert result["msg"].startswith("app 'shop': bob@desk is releasing it")
+    assert [holds(tmp_path, one) for one in NAMES] == [False, False, True]

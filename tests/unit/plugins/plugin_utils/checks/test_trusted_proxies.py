@@ -1,0 +1,25 @@
+"""Which trusted proxies are refused, and in which words."""
+
+import pytest
+from ansible_collections.emperor.flask.plugins.plugin_utils.checks import trusted_proxies
+
+
+def test_addresses_and_networks_are_right():
+    right = ["192.0.2.10", "10.0.0.0/8", "2001:db8::1", "2001:db8::/32"]
+    assert list(trusted_proxies.mistakes({"nginx_trusted_proxies": right})) == []
+    assert list(trusted_proxies.mistakes({})) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["proxy.example.com", "10.0.0.1/8", "10.0.0", "192.0.2.10:80", "unix:", "10.0.0.0/255.0.0.0", "fe80::1%eth0"],
+)
+def test_what_is_no_address_is_refused(wrong):
+    (sentence,) = trusted_proxies.mistakes({"nginx_trusted_proxies": ["192.0.2.10", wrong]})
+    assert f"nginx_trusted_proxies has '{wrong}', which is no address" in sentence
+    assert "write addresses or networks, such as 192.0.2.10 or 10.0.0.0/8" in sentence
+
+
+def test_an_address_alone_is_no_list():
+    (sentence,) = trusted_proxies.mistakes({"nginx_trusted_proxies": "10.0.0.0/8"})
+    assert "nginx_trusted_proxies is '10.0.0.0/8'; write a list" in sentence
