@@ -121,7 +121,7 @@ def _provide(params: dict, check_mode: bool) -> dict:
     result = _apply({app["name"]: _pair(app, params["pairs"].get(app["name"])) for app in serving}, check_mode)
     for app in serving if not check_mode else []:
         if app["mode"] != "acme":
-            Lineage(app["name"]).disown()
+            Lineage(app["name"]).stop_serving()
     due = [app["name"] for app in params["apps"] if _is_due(app)]
     changed = result["changed"] or missing or due or (renewal and renewal.changed)
     return {**result, "changed": bool(changed), "due": due}

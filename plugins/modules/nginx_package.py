@@ -85,11 +85,11 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.commands import
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import Access, replace_file
 from ansible_collections.emperor.flask.plugins.module_utils.host.host_lock import host_lock
 from ansible_collections.emperor.flask.plugins.module_utils.host.transaction import File, Record
-from ansible_collections.emperor.flask.plugins.module_utils.nginx import program
+from ansible_collections.emperor.flask.plugins.module_utils.nginx import group_change, program
 from ansible_collections.emperor.flask.plugins.module_utils.nginx.package import Supply
 
 # What nginx.org's own instructions make people write: beside ours, apt would refuse the same repository with two keys.
-STRANGERS = ["/etc/apt/sources.list.d/nginx.list", "/etc/apt/preferences.d/99nginx"]
+OTHERS_SOURCES = ["/etc/apt/sources.list.d/nginx.list", "/etc/apt/preferences.d/99nginx"]
 KEYRINGS = "/etc/apt/keyrings"
 
 
@@ -123,7 +123,7 @@ def _install(params: dict, check_mode: bool) -> dict:
         record=Record.load("nginx_package"),
         files=_files(params),
         directories={KEYRINGS: Access(0o755)} if from_nginx_org else {},
-        absent=STRANGERS,
+        absent=OTHERS_SOURCES,
         sources=params["sources"] if from_nginx_org else None,
         url=params["url"],
         codename=params["codename"],
@@ -136,8 +136,8 @@ def _install(params: dict, check_mode: bool) -> dict:
     if not check_mode:
         if changed:
             supply.apply()
-        program.dismiss()  # where there is no app, nobody else does
-        program.admit(params["user"])
+        group_change.leave_old_groups()  # where there is no app, nobody else does
+        group_change.join_old_group(params["user"])
     return {
         "changed": changed,
         "diff": diff,

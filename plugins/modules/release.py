@@ -90,9 +90,9 @@ from contextlib import ExitStack
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
-from ansible_collections.emperor.flask.plugins.module_utils.nginx import program, reloader, site
+from ansible_collections.emperor.flask.plugins.module_utils.nginx import group_change, reloader, site
 from ansible_collections.emperor.flask.plugins.module_utils.release import app_lock, removal
-from ansible_collections.emperor.flask.plugins.module_utils.release.contents import Release
+from ansible_collections.emperor.flask.plugins.module_utils.release.identity import Release
 from ansible_collections.emperor.flask.plugins.module_utils.release.steps import App
 from ansible_collections.emperor.flask.plugins.module_utils.vassal.activations import Activation
 
@@ -182,7 +182,7 @@ def main() -> None:
             if step in RELOADS:
                 reloader.load()
             if step == "retire":
-                program.dismiss()
+                group_change.leave_old_groups()
         for item in held if step in LAST else []:
             app_lock.free(_app(item).layout.lock)
     except app_lock.Taken as taken:

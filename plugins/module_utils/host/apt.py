@@ -142,7 +142,7 @@ def services_left_alone() -> Iterator[None]:
         put_back(POLICY)
 
 
-def bury(package: str) -> None:
+def purge_conffiles(package: str) -> None:
     """Forget a removed package without running what its purge would do to files that belong to another package now."""
     last_words = f"/var/lib/dpkg/info/{package}.postrm"
     if os.path.exists(last_words):

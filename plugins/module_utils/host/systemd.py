@@ -75,7 +75,7 @@ def main_pid(unit: str) -> int:
     return int(run(["systemctl", "show", "--property", "MainPID", "--value", unit]))
 
 
-def wake(emperor: int) -> None:
+def scan_now(emperor: int) -> None:
     """Let a running Emperor look into its folder at once, not after emperor-freq seconds: SIGWINCH does that (uWSGI, core/emperor.c: emperor_wakeup).
 
     ``emperor`` is its process id; 0 is nobody's.

@@ -129,5 +129,5 @@ class Supply(Transaction):
                     f"apt cannot install nginx {self.target} from {self.place}: {tail(error.output)}\nMend that and run again."
                 ) from error
             if self.sources:
-                apt.bury("nginx-common")
+                apt.purge_conffiles("nginx-common")
         systemd.daemon_reload()

@@ -12,8 +12,9 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.commands import
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import remove_tree
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.release.build_folder import adopt, bench
-from ansible_collections.emperor.flask.plugins.module_utils.release.contents import Release, fill
+from ansible_collections.emperor.flask.plugins.module_utils.release.contents import fill
 from ansible_collections.emperor.flask.plugins.module_utils.release.hooks import SHELL, run_each
+from ansible_collections.emperor.flask.plugins.module_utils.release.identity import Release
 from ansible_collections.emperor.flask.plugins.module_utils.release.shared_files import share
 
 

@@ -12,7 +12,6 @@ import json
 import os
 import re
 import tarfile
-from dataclasses import dataclass
 
 from ansible_collections.emperor.flask.plugins.module_utils.host import box, jobs
 from ansible_collections.emperor.flask.plugins.module_utils.host.box import Job
@@ -22,9 +21,9 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.layout import C
 from ansible_collections.emperor.flask.plugins.module_utils.python.packages import Packages
 from ansible_collections.emperor.flask.plugins.module_utils.python.pip import LENT, lent, pip, reason
 from ansible_collections.emperor.flask.plugins.module_utils.release.build_folder import adopt, bench
+from ansible_collections.emperor.flask.plugins.module_utils.release.identity import Release
 from ansible_collections.emperor.flask.plugins.module_utils.release.shared_files import share
 
-SCHEMA = 2  # of a release's manifest
 SOURCE = "/var/www/source"  # where a build sees a copy of the code that it may write in
 WHEELS = "/var/www/wheels"  # where it puts its wheels
 WHEEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\.whl")
@@ -40,29 +39,6 @@ elif source:
 if compiled:
     compileall.compile_dir(folder, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
 """
-
-
-@dataclass(frozen=True)
-class Release:
-    """A release as the controller has rendered it. ``identity`` is its id; secrets are not part of it.
-
-    ``source``, ``code`` (the source as it is served), ``venv`` and ``static`` (empty where nginx serves none of its files) are digests,
-    ``packages`` has the fields of packages.Packages, ``packaged`` says that the app itself is one of them, ``instances`` are the shared paths
-    that lie in its virtual environment.
-    """
-
-    identity: str
-    source: str
-    code: str
-    venv: str
-    packages: dict
-    env: str
-    uwsgi_ini: str
-    nginx_conf: str
-    manifest: dict
-    static: str = ""
-    packaged: bool = False
-    instances: list[str] = dataclasses.field(default_factory=list)
 
 
 def stage_code(layout: Layout, release: Release, archive: str | None, python: str) -> bool:

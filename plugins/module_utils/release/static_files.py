@@ -16,7 +16,7 @@ import stat
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import link_target, remove, replace_link
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
-from ansible_collections.emperor.flask.plugins.module_utils.release.contents import Release
+from ansible_collections.emperor.flask.plugins.module_utils.release.identity import Release
 
 NEXT, CURRENT, PREVIOUS = "next", "current", "previous"
 LINKS = (NEXT, CURRENT, PREVIOUS)  # in the order that nginx tries them

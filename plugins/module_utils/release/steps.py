@@ -9,8 +9,6 @@ host: the release's folder, whose manifest holds all that starts it, and the act
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import hmac
 import json
 import os
 import secrets as randomness
@@ -32,16 +30,12 @@ from ansible_collections.emperor.flask.plugins.module_utils.release import (
     retention,
     static_files,
 )
+from ansible_collections.emperor.flask.plugins.module_utils.release.identity import SCHEMA, Release, keyed_digest
 from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations
 from ansible_collections.emperor.flask.plugins.module_utils.vassal.activations import Activation
 from ansible_collections.emperor.flask.plugins.module_utils.vassal.uwsgi_client import Health
 
 TEXTS = ("env", "uwsgi.ini", "nginx.conf")  # the files of a release that a diff shows
-
-
-def keyed_digest(salt: str, text: str) -> str:
-    """HMAC-SHA-256 of secrets, so that host and controller can compare them without sending them."""
-    return hmac.new(bytes.fromhex(salt), text.encode(), hashlib.sha256).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,7 @@ class App:
                 manifest = json.load(stream)
         except FileNotFoundError:
             raise Refusal(f"there is no release '{release}' on this host; there are: {self._releases()}") from None
-        if manifest["schema"] != contents.SCHEMA:
+        if manifest["schema"] != SCHEMA:
             raise Refusal(f"the release '{release}' was made by another version of emperor.flask; deploy it anew")
         return manifest
 
@@ -125,7 +119,7 @@ class App:
 
     def build_wheels(
         self,
-        release: contents.Release,
+        release: Release,
         archive: str | None,
         python: str,
         limits: str,
@@ -145,7 +139,7 @@ class App:
 
     def stage(
         self,
-        release: contents.Release,
+        release: Release,
         archive: str | None,
         exports: str,
         python: str,
@@ -206,7 +200,7 @@ class App:
             "scheme": _scheme(manifest),
         }
 
-    def _check_room(self, release: contents.Release, archive: str | None, live: Activation | None) -> None:
+    def _check_room(self, release: Release, archive: str | None, live: Activation | None) -> None:
         code = 0 if archive is None else 6 * os.path.getsize(archive)  # unpacked and byte-compiled
         venv = 0
         if not os.path.isdir(self.layout.venv(release.venv)):
@@ -215,7 +209,7 @@ class App:
         preflight.check_disk(self.layout.venvs, code + venv)
         preflight.check_memory(preflight.resident(activations.processes(self.layout, live)) if live else 0)
 
-    def _check_files(self, release: contents.Release, live: Activation | None) -> None:
+    def _check_files(self, release: Release, live: Activation | None) -> None:
         """Raise Refusal where the app keeps a file that is larger than it may write from now on: it could not extend it.
 
         Asked only where the limit is lowered, or the live release was made before there was one.
@@ -249,7 +243,7 @@ class App:
         try:
             emperor = systemd.main_pid(layout.unit)
             start = activations.start(layout, activation, manifest, emperor)
-            systemd.wake(emperor)
+            systemd.scan_now(emperor)
             activations.wait_until_healthy(layout, activation, self._health(manifest), start)
         except BaseException:
             activations.retire(layout, activation)

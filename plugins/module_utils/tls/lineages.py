@@ -99,18 +99,18 @@ class Lineage:
         chain, key = (_content(os.path.join(self.live, name)) for name in ("fullchain.pem", "privkey.pem"))
         return bool(link_target(self.link) == self.live and chain and key and _content(self.combined) == chain + key)
 
-    def adopt(self) -> None:
+    def serve(self) -> None:
         """Let take-certificates copy it from now on."""
         if link_target(self.link) != self.live:
             replace_link(self.link, self.live)
 
-    def disown(self) -> None:
+    def stop_serving(self) -> None:
         """Let take-certificates copy it no more: the app's certificate is from elsewhere now."""
         remove(self.link)
 
     def forget(self) -> None:
         """Make certbot forget it too, so that nothing renews what nobody needs."""
-        self.disown()
+        self.stop_serving()
         self.delete()
 
     def delete(self) -> None:
@@ -194,7 +194,7 @@ def issue(orders: list[Order]) -> list[str]:
                 if lineage.issued is None:  # where half of it is lost, certbot would begin another under another name
                     lineage.delete()
                 certbot.certbot(*order.arguments())
-            lineage.adopt()
+            lineage.serve()
         except CommandFailed as error:
             failures.append(order.failure(error.output, lineage))
     try:

@@ -10,9 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
-from ansible_collections.emperor.flask.plugins.module_utils.release.contents import SCHEMA
+from ansible_collections.emperor.flask.plugins.module_utils.release.identity import SCHEMA, keyed_digest
 from ansible_collections.emperor.flask.plugins.module_utils.release.shell_exports import exports
-from ansible_collections.emperor.flask.plugins.module_utils.release.steps import keyed_digest
 from ansible_collections.emperor.flask.plugins.plugin_utils.checks import limits, tls
 from ansible_collections.emperor.flask.plugins.plugin_utils.release.made_of import Stage
 
@@ -122,7 +121,7 @@ class Rendered:
         ]
 
     def request(self) -> dict[str, Any]:
-        """What the module is told of the release: the fields of store.Release."""
+        """What the module is told of the release: the fields of identity.Release."""
         return {
             "identity": self.identity,
             "source": self.stage.digest,

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
-from ansible_collections.emperor.flask.plugins.module_utils.nginx import program, reloader
+from ansible_collections.emperor.flask.plugins.module_utils.nginx import group_change, program, reloader
 from ansible_collections.emperor.flask.plugins.module_utils.release import app_lock
 from ansible_collections.emperor.flask.plugins.modules import release
 
@@ -25,7 +25,7 @@ def step(monkeypatch, tmp_path):
     """Run a step of Alice's for three apps, of which one cannot; returns the result and the apps that it was done for."""
     monkeypatch.setattr(release, "Layout", lambda name: Layout(name, str(tmp_path)))
     monkeypatch.setattr(reloader, "OWED", str(tmp_path / "owed"))
-    monkeypatch.setattr(program, "dismiss", lambda: None)
+    monkeypatch.setattr(group_change, "leave_old_groups", lambda: None)
     monkeypatch.setattr(program, "master", lambda: 1)
 
     def step(name, owner=ALICE):

@@ -64,7 +64,7 @@ def host(tmp_path):
 def test_a_new_certificate_is_copied_for_root_alone_and_nginx_reloads_once(host):
     made = [lineage(host.root, app) for app in ("notes", "shop")]
     for one in made:
-        one.adopt()
+        one.serve()
     done = host.take()
     assert (done.returncode, host.reloads) == (0, 1), done.stderr
     assert [served(one) for one in made] == [issued(one) for one in made]
@@ -83,7 +83,7 @@ def test_a_lineage_that_no_app_has_a_link_to_is_left_alone(host):
 def test_what_nginx_refuses_is_put_back_and_the_other_apps_get_theirs(host):
     broken, good = lineage(host.root, "broken"), lineage(host.root, "good")
     for one in (broken, good):
-        one.adopt()
+        one.serve()
     host.take()
     before = served(broken)
     for one in (broken, good):
@@ -101,14 +101,14 @@ def test_a_stand_in_that_is_missing_is_put_back_too(host):
     made = lineage(host.root)
     issue(host.root / "other", "shop.test")
     shutil.copy(host.root / "other/privkey.pem", made.live)
-    made.adopt()
+    made.serve()
     assert host.take().returncode == 1
     assert os.listdir(made.folder) == ["lineage"]
 
 
 def test_a_reload_that_is_owed_is_made_up_for(host):
     made = lineage(host.root)
-    made.adopt()
+    made.serve()
     (host.root / "broken").touch()
     assert "nginx does not reload" in host.take().stderr
     (host.root / "broken").unlink()
@@ -118,7 +118,7 @@ def test_a_reload_that_is_owed_is_made_up_for(host):
 
 def test_a_lineage_that_is_gone_is_an_error_that_names_the_app(host):
     made = lineage(host.root)
-    made.adopt()
+    made.serve()
     host.take()
     shutil.rmtree(made.live)
     done = host.take()

@@ -44,11 +44,11 @@ def test_what_is_scheduled_already_stays_and_another_failure_is_one(asked):
 def test_an_emperor_is_woken_by_its_process_id(asked):
     asked("systemctl", "echo 4711")
     assert systemd.main_pid("uwsgi-emperor@shop.service") == 4711
-    systemd.wake(0)
+    systemd.scan_now(0)
     with subprocess.Popen(
         ["sh", "-c", "trap 'exit 7' WINCH; echo; while :; do :; done"], stdout=subprocess.PIPE
     ) as emperor:
         emperor.stdout.readline()
-        systemd.wake(emperor.pid)
+        systemd.scan_now(emperor.pid)
         assert emperor.wait() == 7
-    systemd.wake(2**22 + 1)
+    systemd.scan_now(2**22 + 1)

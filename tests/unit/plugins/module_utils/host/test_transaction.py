@@ -1,9 +1,7 @@
 """Whatever fails at whatever point, the files are as before or as asked for, and a reload that is owed is not lost."""
 
 import errno
-import grp
 import os
-import pwd
 from dataclasses import dataclass
 
 import pytest
@@ -14,8 +12,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.files import Ac
 from ansible_collections.emperor.flask.plugins.module_utils.host.transaction import File, Record, Transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-ME = Access(0o644, pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name)
+from mine import ME
 
 
 class Systemd:

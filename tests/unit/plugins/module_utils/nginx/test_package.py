@@ -8,7 +8,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.files import Ac
 from ansible_collections.emperor.flask.plugins.module_utils.host.transaction import File, Record
 from ansible_collections.emperor.flask.plugins.module_utils.nginx import package as module
 from ansible_collections.emperor.flask.plugins.module_utils.nginx.package import Supply
-from test_transaction import ME
+from mine import ME
 
 DISTRIBUTIONS, ORGS, ORGS_NEXT = "1.22.1-9+deb12u3", "1.22.1-1~bookworm", "1.23.0-1~bookworm"
 
@@ -36,7 +36,11 @@ class Apt:
 
     def __init__(self):
         self.has, self.offers, self.failing, self.calls = {}, [], {}, []
-        self.only, self.services_left_alone, self.bury = real_apt.only, real_apt.contextlib.nullcontext, lambda _: None
+        self.only, self.services_left_alone, self.purge_conffiles = (
+            real_apt.only,
+            real_apt.contextlib.nullcontext,
+            lambda _: None,
+        )
 
     def installed(self, package):
         return self.has.get(package)

@@ -12,7 +12,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host import jobs
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.release import built_code
-from ansible_collections.emperor.flask.plugins.module_utils.release.contents import Release
+from ansible_collections.emperor.flask.plugins.module_utils.release.identity import Release
 from unboxed import unbox
 
 HOOKS = {"build": [], "before_switch": [], "after_switch": []}

@@ -12,10 +12,11 @@ from ansible_collections.emperor.flask.plugins.module_utils.host import commands
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.release import contents
+from ansible_collections.emperor.flask.plugins.module_utils.release.identity import Release
 from sources import wheel
 from unboxed import unbox
 
-RELEASE = contents.Release(
+RELEASE = Release(
     "0123456789ab",
     "c0de",
     "c0de",

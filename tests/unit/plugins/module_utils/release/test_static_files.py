@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
-from ansible_collections.emperor.flask.plugins.module_utils.release import contents, static_files
+from ansible_collections.emperor.flask.plugins.module_utils.release import static_files
+from ansible_collections.emperor.flask.plugins.module_utils.release.identity import Release
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +37,7 @@ def release(packaged=False, **folders):
     """A release whose nginx serves these folders, named by the last part of their URL."""
     mapping = {f"/{prefix}": folder for prefix, folder in folders.items()}
     manifest = {"schema": 2, "static": mapping, "python": "3.13"}
-    return contents.Release("0123456789ab", "c0de", "c0de", "5e5e", {}, "", "", "", manifest, DIGEST, packaged)
+    return Release("0123456789ab", "c0de", "c0de", "5e5e", {}, "", "", "", manifest, DIGEST, packaged)
 
 
 def published(layout):
@@ -141,7 +142,7 @@ def test_what_died_half_way_is_made_anew(layout):
 
 
 def test_a_release_without_static_files_has_no_entry(layout):
-    assert not static_files.stage_static(layout, contents.Release("01", "c0de", "c0de", "5e5e", {}, "", "", "", {}))
+    assert not static_files.stage_static(layout, Release("01", "c0de", "c0de", "5e5e", {}, "", "", "", {}))
     assert os.listdir(layout.statics) == []
 
 

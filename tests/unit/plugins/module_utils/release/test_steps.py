@@ -17,6 +17,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.commands import
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.nginx import program, reloader, site
 from ansible_collections.emperor.flask.plugins.module_utils.release import contents, provision, static_files, steps
+from ansible_collections.emperor.flask.plugins.module_utils.release.identity import Release
 from ansible_collections.emperor.flask.plugins.module_utils.release.steps import App
 from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations
 from ansible_collections.emperor.flask.plugins.module_utils.vassal.activations import Activation
@@ -50,7 +51,7 @@ def release(version):
         "static": {"/static": "static"},
     }
     code, conf = f"c0de{version}", f"server {{}} # {version}\n"
-    return contents.Release(identity, code, code, "5e5e", {}, "", "[uwsgi]\n", conf, manifest, f"57a7{version}")
+    return Release(identity, code, code, "5e5e", {}, "", "[uwsgi]\n", conf, manifest, f"57a7{version}")
 
 
 class Host:

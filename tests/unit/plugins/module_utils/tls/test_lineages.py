@@ -105,11 +105,11 @@ def test_an_app_without_a_lineage_or_with_a_broken_one_lacks_a_certificate(tmp_p
 def test_what_nginx_was_given_is_compared_with_what_certbot_has(tmp_path):
     made = lineage(tmp_path)
     assert not made.is_taken()
-    made.adopt()
+    made.serve()
     assert not made.is_taken()
     Path(made.combined).write_bytes(issued(made))
     assert made.is_taken()
-    made.disown()
+    made.stop_serving()
     assert not made.is_taken()
 
 
@@ -163,7 +163,7 @@ def test_a_failure_says_what_is_served_and_until_when(tmp_path):
 
 def test_an_app_that_orders_nothing_any_more_is_forgotten_even_without_certbot(tmp_path, monkeypatch):
     made = lineage(tmp_path)
-    made.adopt()
+    made.serve()
     asked = []
     monkeypatch.setattr(certbot, "is_installed", lambda: bool(asked))
     monkeypatch.setattr(certbot, "certbot", lambda *arguments: asked.append(arguments))

@@ -5,7 +5,7 @@ import io
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.plugin_utils.nginx import openpgp, signing_keys
-from test_openpgp import ARMORED, BINARY, NEW, OLD, STRANGER
+from signed_keys import ARMORED, BINARY, NEW, OLD, STRANGER
 
 URL = "https://nginx.test/keys/nginx_signing.key"
 PINNED = openpgp.armored(openpgp.select(BINARY, [OLD])[0])

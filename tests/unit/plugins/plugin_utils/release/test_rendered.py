@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from ansible_collections.emperor.flask.plugins.module_utils.release.steps import keyed_digest
+from ansible_collections.emperor.flask.plugins.module_utils.release.identity import keyed_digest
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import apps
 from ansible_collections.emperor.flask.plugins.plugin_utils.release import plans
 from ansible_collections.emperor.flask.plugins.plugin_utils.release.rendered import Rendered, Stage

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import Access
-from ansible_collections.emperor.flask.plugins.module_utils.nginx import program
-from test_transaction import ME
+from ansible_collections.emperor.flask.plugins.module_utils.nginx import group_change
+from mine import ME
 
 
 @pytest.fixture
@@ -19,45 +19,45 @@ def machine(monkeypatch, tmp_path):
         _, change, user, group = argv
         (state.members[group].append if change == "--add" else state.members[group].remove)(user)
 
-    monkeypatch.setattr(program, "GUESTS", str(tmp_path / "guests.json"))
-    monkeypatch.setattr(program, "Access", lambda mode: Access(mode, ME.owner, ME.group))
-    monkeypatch.setattr(program, "SPOOLS", ())
-    monkeypatch.setattr(program, "run", gpasswd)
-    monkeypatch.setattr(program.host_facts, "nginx_group", lambda: state.group)
+    monkeypatch.setattr(group_change, "MEMBERSHIPS", str(tmp_path / "memberships.json"))
+    monkeypatch.setattr(group_change, "Access", lambda mode: Access(mode, ME.owner, ME.group))
+    monkeypatch.setattr(group_change, "SPOOLS", ())
+    monkeypatch.setattr(group_change, "run", gpasswd)
+    monkeypatch.setattr(group_change.host_facts, "nginx_group", lambda: state.group)
     monkeypatch.setattr(
-        program,
+        group_change,
         "grp",
         SimpleNamespace(getgrnam=lambda name: grp.struct_group((name, "x", ids[name], state.members[name]))),
     )
-    monkeypatch.setattr(program, "pwd", SimpleNamespace(getpwnam=lambda name: SimpleNamespace(pw_gid=ids[name])))
-    monkeypatch.setattr(program, "glob", SimpleNamespace(glob=lambda pattern: list(state.folders)))
-    monkeypatch.setattr(program, "os", SimpleNamespace(stat=lambda folder: SimpleNamespace(st_gid=ids[folder])))
+    monkeypatch.setattr(group_change, "pwd", SimpleNamespace(getpwnam=lambda name: SimpleNamespace(pw_gid=ids[name])))
+    monkeypatch.setattr(group_change, "glob", SimpleNamespace(glob=lambda pattern: list(state.folders)))
+    monkeypatch.setattr(group_change, "os", SimpleNamespace(stat=lambda folder: SimpleNamespace(st_gid=ids[folder])))
     return state
 
 
-def test_a_guest_goes_when_the_last_app_has_followed(machine):
+def test_the_old_group_is_left_when_the_last_app_has_followed(machine):
     machine.folders = ["www-data", "www-data"]
-    program.admit("nginx")
+    group_change.join_old_group("nginx")
     assert machine.members == {"www-data": ["nginx"], "nginx": []}
     machine.group, machine.folders = "nginx", ["nginx", "www-data"]
-    program.dismiss()
+    group_change.leave_old_groups()
     assert machine.members["www-data"] == ["nginx"]
     machine.folders = ["nginx", "nginx"]
-    program.dismiss()
+    group_change.leave_old_groups()
     assert machine.members == {"www-data": [], "nginx": []}
-    program.dismiss()
+    group_change.leave_old_groups()
 
 
-def test_a_host_that_moved_back_before_its_apps_had_followed_keeps_no_guest(machine):
+def test_a_host_that_moved_back_before_its_apps_had_followed_is_in_no_old_group(machine):
     machine.folders = ["www-data"]
-    program.admit("nginx")
+    group_change.join_old_group("nginx")
     machine.group = "nginx"
-    program.admit("www-data")
+    group_change.join_old_group("www-data")
     machine.group = "www-data"
-    program.dismiss()
+    group_change.leave_old_groups()
     assert machine.members == {"www-data": [], "nginx": []}
 
 
-def test_nobody_is_admitted_where_nothing_moves(machine):
-    program.admit("www-data")
+def test_no_group_is_joined_where_nothing_moves(machine):
+    group_change.join_old_group("www-data")
     assert machine.members == {"www-data": [], "nginx": []}
