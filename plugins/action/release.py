@@ -21,7 +21,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory 
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.templates import render
 from ansible_collections.emperor.flask.plugins.plugin_utils.packages import wheels
 from ansible_collections.emperor.flask.plugins.plugin_utils.release import lock_owner, messages, plans
-from ansible_collections.emperor.flask.plugins.plugin_utils.release.made_of import Stage
+from ansible_collections.emperor.flask.plugins.plugin_utils.release.code_and_packages import Stage
 from ansible_collections.emperor.flask.plugins.plugin_utils.release.rendered import Rendered
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.cache import Cache, default_cache
 

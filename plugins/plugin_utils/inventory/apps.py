@@ -20,7 +20,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.release.shell_export
 from ansible_collections.emperor.flask.plugins.plugin_utils.checks import limits, nginx_options, server_names, tls
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import argument_specs
 from ansible_collections.emperor.flask.plugins.plugin_utils.packages import requirements
-from ansible_collections.emperor.flask.plugins.plugin_utils.release import made_of
+from ansible_collections.emperor.flask.plugins.plugin_utils.release import code_and_packages
 from ansible_collections.emperor.flask.plugins.plugin_utils.source import source
 
 App = dict[str, Any]
@@ -223,7 +223,7 @@ def _check_source(app: App) -> Iterator[str]:
         mistakes = [
             *requirements.mistakes(found, app["requirements"]),
             *nginx_options.source_mistakes(app, found),
-            *made_of.mistakes(found, app),
+            *code_and_packages.mistakes(found, app),
         ]
         yield from mistakes
         if not mistakes:

@@ -13,7 +13,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.layout import L
 from ansible_collections.emperor.flask.plugins.module_utils.release.identity import SCHEMA, keyed_digest
 from ansible_collections.emperor.flask.plugins.module_utils.release.shell_exports import exports
 from ansible_collections.emperor.flask.plugins.plugin_utils.checks import limits, tls
-from ansible_collections.emperor.flask.plugins.plugin_utils.release.made_of import Stage
+from ansible_collections.emperor.flask.plugins.plugin_utils.release.code_and_packages import Stage
 
 ID_LENGTH = 12  # hexadecimal digits of the digest: short enough for a socket's path, long enough never to meet again
 

@@ -3,7 +3,7 @@
 import pytest
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import apps
 from ansible_collections.emperor.flask.plugins.plugin_utils.packages import scm_version
-from ansible_collections.emperor.flask.plugins.plugin_utils.release.made_of import Stage
+from ansible_collections.emperor.flask.plugins.plugin_utils.release.code_and_packages import Stage
 from ansible_collections.emperor.flask.plugins.plugin_utils.source import source
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.cache import Cache
 from sources import commit, git
