@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.release.step_declarations import STEPS
 from ansible_collections.emperor.flask.plugins.plugin_utils.checks import limits, server_names
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.templates import render
@@ -28,8 +30,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.source.cache import 
 Result = dict[str, Any]
 MODULE = "emperor.flask.release"
 PYTHON = "/usr/bin/python3"  # for apps whose entry does not say, because they go away
-STEPS = ("stage", "rollback", "before_switch", "candidate", "switch", "after_switch", "retire", "maintenance", "revert")
-HOOKS = ("before_switch", "after_switch")
+OURS = ("look", "wheels", "remove")  # steps that no task names
 
 display = Display()
 
@@ -45,7 +46,7 @@ class ActionModule(ActionBase):
         self._began = time.time()
         _, self._arguments = self.validate_argument_spec(
             {
-                "step": {"choices": list(STEPS), "required": True},
+                "step": {"choices": [step for step in STEPS if step not in OURS], "required": True},
                 "host": {"type": "dict"},
                 "plan": {"type": "dict"},
                 "app": {"type": "str"},
@@ -64,7 +65,11 @@ class ActionModule(ActionBase):
                 self._put_away(result.get("plan"))
                 result.pop("plan", None)
             result.pop("releases", None)  # of those that were not to be
-        return messages.of(result, self._inventory.secrets()) if result.get("failed") or result.get("hooks") else result
+        says = result.get("failed") or result.get("hooks") or result.get("failures")
+        result = messages.of(result, self._inventory.secrets()) if says else result
+        for failure in result.get("failures", {}).values():
+            display.display(failure, color=constants.COLOR_ERROR)
+        return result
 
     def _put_away(self, plan: Result | None = None) -> Result:
         """Exchange the plan of a step that failed for the one before: only ``revert`` reads it, and it is not for people, who are shown a result."""
@@ -127,27 +132,30 @@ class ActionModule(ActionBase):
             item["release"] = release.request()
             if not {release.stage.code, release.stage.digest} & set(seen[item["name"]]["codes"]):
                 item["archive"] = self._send(release)
-        staged = self._wheels(items, changed, seen) or self._module(
-            "stage", items, {release.app["name"]: release.secrets for release in changed}
-        )
+        unbuilt = self._wheels(items, changed, seen)
+        ready = [item for item in items if item["name"] not in unbuilt]
+        secrets = {release.app["name"]: release.secrets for release in changed}
+        staged = self._for_each("stage", ready, secrets) if ready else {}
+        staged["failures"] = {**unbuilt, **staged.get("failures", {})}
         plan = plans.of_releases(self._began, changed, seen, staged.get("by_app", {}), opens_last)
         # A new app has its folder only now. What is to be opened again and released too, opens when it is released.
         closed = {} if staged.get("failed") else self._close(at_once)
-        return {**result, **staged, **closed, "changed": True, "plan": plan}
+        return plans.judged({**result, **staged, **closed, "changed": True, "plan": plan}, plan, {})
 
-    def _wheels(self, items: list[Result], releases: list[Rendered], seen: Result) -> Result | None:
-        """Have the wheels of those whose build needs packages of its own; return a failure, if there is one."""
+    def _wheels(self, items: list[Result], releases: list[Rendered], seen: Result) -> dict[str, str]:
+        """Have the wheels of those whose build needs packages of its own; return what failed, by app."""
+        failures = {}
         for item, release in zip(items, releases):
             if release.app["build_packages"] and release.stage.venv not in seen[item["name"]]["venvs"]:
                 try:
-                    failed = self._have_wheels(item, release, seen[item["name"]])
+                    self._have_wheels(item, release, seen[item["name"]])
                 except Refusal as refusal:
-                    failed = {"failed": True, "msg": messages.visible(f"app '{item['name']}': {refusal}")}
-                if failed:
-                    return failed
-        return None
+                    failures[item["name"]] = messages.visible(f"app '{item['name']}': {refusal}")
+                except AnsibleActionFail as failure:
+                    failures[item["name"]] = str(failure)
+        return failures
 
-    def _have_wheels(self, item: Result, release: Rendered, seen: Result) -> Result | None:
+    def _have_wheels(self, item: Result, release: Rendered, seen: Result) -> None:
         """Take them from the cache, or build them on this host for all of its kind; the others wait meanwhile."""
         name, host = item["name"], self._vars["inventory_hostname"]
         place = wheels.slot_of_app(default_cache(), name, release.stage.venv, f"{seen['kind']}-python{seen['python']}")
@@ -160,12 +168,11 @@ class ActionModule(ActionBase):
                     "wheels", [{**item, "wheels": remote, "with_packages": release.app["build_packages"]}]
                 )
                 if built.get("failed"):
-                    return built
+                    raise AnsibleActionFail(built["msg"])
                 kept = wheels.Wheel("wheels.tar", built["by_app"][name]["sha256"], built_on=host)
                 place.keep(kept, lambda local: self._connection.fetch_file(remote, local))
         self._transfer_file(str(place.path(kept)), remote)
         item["wheels"] = remote
-        return None
 
     def _close(self, apps: list[Result]) -> Result:
         """Close apps for maintenance or open them, at once; return what failed."""
@@ -197,18 +204,30 @@ class ActionModule(ActionBase):
         return name
 
     def _follow(self, step: str, plan: Result) -> Result:
-        """Take a step with the apps of a plan; a hook only where this host is the first to release the app."""
-        apps = plan["apps"]
-        if step in HOOKS:
-            apps = [app for app in apps if step in app["hooks"] and plans.leads(self._vars, app["name"])]
-        result = self._module(step, [plans.item(app) for app in apps]) if apps else {"changed": False}
+        """Take a step with the apps of a plan that have not failed on any host; a hook only where this host is the first to release the app."""
         if step == "revert":
-            return plans.reverted(result, self._vars)
+            return plans.reverted(self._module(step, _items(step, plan["apps"])), self._vars)
+        failed = plans.failures(self._vars)
+        apps = [app for app in plan["apps"] if app["name"] not in failed]
+        if STEPS[step].hook:
+            apps = [app for app in apps if step in app["hooks"] and plans.leads(self._vars, app["name"])]
+        result = self._for_each(step, _items(step, apps)) if apps else {"changed": False}
         if step == "retire" and not result.get("failed"):
-            result["report"] = [plans.report(app, plan, self._vars["inventory_hostname"]) for app in apps]
-        if step in HOOKS:
+            done = [app for app in apps if app["name"] not in result.get("failures", {})]
+            result["report"] = [plans.report(app, plan, self._vars["inventory_hostname"]) for app in done]
+            result["failures"] = {**result.get("failures", {}), **self._take_back(plan, failed)}
+            return plans.judged(result, plan, {})
+        if STEPS[step].hook:
             result["hooks"] = result.pop("by_app", {})
-        return result
+        return plans.judged(result, plan, failed)
+
+    def _take_back(self, plan: Result, failed: dict[str, str]) -> dict[str, str]:
+        """Put apps that failed, here or on another host, back as they were; return what is to be said of them."""
+        apps = [app for app in plan["apps"] if app["name"] in failed]
+        result = self._for_each("revert", _items("revert", apps)) if apps else {}
+        if result.get("failed"):
+            raise AnsibleActionFail(result["msg"])
+        return {app["name"]: plans.taken_back(failed[app["name"]], result["failures"].get(app["name"])) for app in apps}
 
     def _rendered(self, app: Result, seen: Result) -> Rendered:
         """The app's release for this host. In check mode a host may still lack what the release is built on."""
@@ -260,7 +279,13 @@ class ActionModule(ActionBase):
         return self._connection._shell.join_path(self._connection._shell.tmpdir or self._make_tmp_path(), name)
 
     def _module(self, step: str, apps: list[Result], secrets: dict[str, str] | None = None) -> Result:
-        """Run the module; again where a lock stands in the way whose owner, a process of this machine, is dead."""
+        """Take a step that fails where it fails for one app."""
+        result = self._for_each(step, apps, secrets)
+        failures = result.pop("failures", {})
+        return {**result, "failed": True, "msg": "\n".join(failures.values())} if failures else result
+
+    def _for_each(self, step: str, apps: list[Result], secrets: dict[str, str] | None = None) -> Result:
+        """Run the module; again where a lock stands in the way whose owner, a process of this machine, is dead. ``failures`` are by app."""
         arguments = {"step": step, "apps": apps, "secrets": secrets or {}, "owner": lock_owner.current()}
         result = self._execute_module(MODULE, module_args=arguments, task_vars=self._vars)
         tokens = []
@@ -268,3 +293,8 @@ class ActionModule(ActionBase):
             tokens.append(dead)
             result = self._execute_module(MODULE, module_args={**arguments, "dead": tokens}, task_vars=self._vars)
         return result
+
+
+def _items(step: str, apps: list[Result]) -> list[Result]:
+    """What the module is told of the apps of a plan: what the step takes."""
+    return [{key: app[key] for key in ("name", *STEPS[step].takes)} for app in apps]

@@ -70,6 +70,10 @@ releases:
   type: list
   elements: dict
   returned: success
+failures:
+  description: What kept an app from the step, by its name. The others go on, and those that failed are left as they were on every host.
+  type: dict
+  returned: where an app failed and another did not
 plan:
   description: What the following steps need; its C(apps) are those that change.
   type: dict
@@ -86,79 +90,31 @@ report:
 """
 
 from contextlib import ExitStack
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.nginx import group_change, reloader, site
-from ansible_collections.emperor.flask.plugins.module_utils.release import app_lock, removal
+from ansible_collections.emperor.flask.plugins.module_utils.release import app_lock
 from ansible_collections.emperor.flask.plugins.module_utils.release.identity import Release
+from ansible_collections.emperor.flask.plugins.module_utils.release.step_declarations import (
+    BEGINS,
+    ENDS,
+    ITEM,
+    STEPS,
+    UNLOCKED,
+)
 from ansible_collections.emperor.flask.plugins.module_utils.release.steps import App
 from ansible_collections.emperor.flask.plugins.module_utils.vassal.activations import Activation
 
-# What the controller's half sends for each app, not what a user writes: that is in DOCUMENTATION.
-APP = {
-    "name": {"required": True},
-    "python": {},  # of look and stage
-    "limits": {"default": ""},  # of look and stage: the text of the slice's unit file
-    "release": {"type": "dict"},  # of stage
-    "archive": {},  # of wheels and stage
-    "wheels": {},  # of wheels: the file to write; of stage: the one to install
-    "with_packages": {"type": "list", "elements": "str"},  # of wheels
-    "wanted": {},  # of rollback
-    "before": {},  # of every step after these: an activation
-    "activation": {},
-    "keep": {"type": "int"},
-    "back": {"type": "bool"},
-    "opens": {"type": "bool", "default": False},  # of retire: ends a maintenance
-    "closed": {"type": "bool"},  # of maintenance
-}
-
-# What each step does with one app; a step's result by app is what the controller gets.
-STEPS = {
-    "look": lambda app, item, secrets: app.look(item["python"], item["limits"]),
-    "stage": lambda app, item, secrets: app.stage(
-        Release(**item["release"]),
-        item["archive"],
-        secrets.get(item["name"], ""),
-        item["python"],
-        item["limits"],
-        item["wheels"],
-    ),
-    "wheels": lambda app, item, secrets: app.build_wheels(
-        Release(**item["release"]),
-        item["archive"],
-        item["python"],
-        item["limits"],
-        item["with_packages"],
-        item["wheels"],
-    ),
-    "rollback": lambda app, item, secrets: _go_back(app, item["wanted"]),
-    "before_switch": lambda app, item, secrets: app.run_hooks(_activation(item), "before_switch"),
-    "candidate": lambda app, item, secrets: app.candidate(_activation(item)),
-    "switch": lambda app, item, secrets: app.switch(_activation(item)),
-    "after_switch": lambda app, item, secrets: app.run_hooks(_activation(item), "after_switch"),
-    "retire": lambda app, item, secrets: app.retire(
-        _activation(item), Activation.parse(item["before"]), item["keep"], item["back"], item["opens"]
-    ),
-    "maintenance": lambda app, item, secrets: app.close(item["closed"]),
-    "revert": lambda app, item, secrets: app.revert(
-        Activation.parse(item["activation"]), Activation.parse(item["before"])
-    ),
-    "remove": lambda app, item, secrets: removal.remove_all(app.layout),
-}
-UNLOCKED = ("look", "after_switch", "maintenance")  # reads; runs when the release is over; must not wait for one
-RELOADS = ("switch", "revert")  # once, after all apps
-FIRST = ("wheels", "stage", "rollback")  # takes the locks; a step after it finds its own
-LAST = ("retire", "revert", "remove")  # frees the locks
-
 
 def main() -> None:
-    """Do one step for all apps. An error is one app's: it names it, and the others are done nevertheless."""
+    """Do one step for all apps. An error is one app's: ``failures`` has it by name, and the others are done nevertheless."""
     module = AnsibleModule(
         argument_spec={
             "step": {"choices": list(STEPS), "required": True},
-            "apps": {"type": "list", "elements": "dict", "required": True, "options": APP},
+            "apps": {"type": "list", "elements": "dict", "required": True, "options": ITEM},
             "owner": {"type": "dict", "required": True},
             "dead": {"type": "list", "elements": "str", "default": []},  # tokens of owners that do not run any more
             # By app. At the top level, where Ansible keeps it out of the host's journal too.
@@ -169,34 +125,41 @@ def main() -> None:
     step, apps = module.params["step"], module.params["apps"]
     if module.check_mode and step != "look":
         module.exit_json(changed=_would_change(step, apps), by_app={})
+    declared = STEPS[step]
     results: dict = {}
-    failures: list[str] = []
+    failures: dict[str, str] = {}
     try:
         with ExitStack() as locks:
-            held = apps if step in UNLOCKED else _locked(locks, module.params)
+            held = apps if declared.lock == UNLOCKED else _locked(locks, module.params)
             for item in held:
                 try:
-                    results[item["name"]] = STEPS[step](_app(item), item, module.params["secrets"])
+                    results[item["name"]] = _take(step, item, module.params["secrets"])
                 except (Refusal, OSError) as error:
-                    failures.append(f"app '{item['name']}': {error}")
-            if step in RELOADS:
+                    failures[item["name"]] = _text(f"app '{item['name']}': {error}")
+            if declared.reloads:
                 reloader.load()
             if step == "retire":
                 group_change.leave_old_groups()
-        for item in held if step in LAST else []:
+        for item in held if declared.lock == ENDS else []:
             app_lock.free(_app(item).layout.lock)
     except app_lock.Taken as taken:
         module.fail_json(msg=str(taken), holder=taken.holder)
     except (Refusal, OSError) as error:
-        failures.append(str(error))
-    if failures:
-        # A name that an app made may be no text; Ansible takes nothing else.
-        said = "\n".join(failures).encode(errors="backslashreplace").decode()
-        module.fail_json(msg=said, by_app=results)
+        module.fail_json(msg="\n".join([*failures.values(), _text(str(error))]), by_app=results)
     others = {"others": site.names_of_others(list(results))} if step == "look" else {}
-    module.exit_json(
-        changed=any(results.values()) if step == "maintenance" else step != "look", by_app=results, **others
-    )
+    changed = any(results.values()) if declared.returns is bool else not declared.reads
+    module.exit_json(changed=changed, by_app=results, failures=failures, **others)
+
+
+def _take(step: str, item: dict, secrets: dict) -> Any:
+    """Take a step with one app: what it takes, as the engine has it."""
+    given = {**item, "secrets": secrets.get(item["name"], "")}
+    taken = {key: given[key] for key in STEPS[step].takes}
+    if "release" in taken:
+        taken["release"] = Release(**taken["release"])
+    for key in taken.keys() & {"activation", "before"}:
+        taken[key] = Activation.parse(taken[key])
+    return getattr(_app(item), step)(**taken)
 
 
 def _would_change(step: str, apps: list[dict]) -> bool:
@@ -216,7 +179,7 @@ def _locked(locks: ExitStack, params: dict) -> list[dict]:
         except app_lock.Taken as taken:
             if params["step"] == "revert":
                 continue
-            if params["step"] in FIRST:
+            if STEPS[params["step"]].lock == BEGINS:
                 locks.close()
                 for other in held:
                     app_lock.free(_app(other).layout.lock)
@@ -225,22 +188,13 @@ def _locked(locks: ExitStack, params: dict) -> list[dict]:
     return held
 
 
-def _go_back(app: App, wanted: str | None) -> dict:
-    """Stage and start in one round trip: what is on the host already needs no host to wait for another before it starts."""
-    plan = app.go_back(wanted)
-    app.candidate(_activation(plan))
-    return plan
+def _text(said: str) -> str:
+    """A name that an app made may be no text; Ansible takes nothing else."""
+    return said.encode(errors="backslashreplace").decode()
 
 
 def _app(item: dict) -> App:
     return App(Layout(item["name"]))
-
-
-def _activation(item: dict) -> Activation:
-    found = Activation.parse(item["activation"])
-    if found is None:
-        raise Refusal(f"'{item['activation']}' is no activation; run again")
-    return found
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import os
 
 import pytest
 from conftest import settled
-from plays import FLEET, HOSTS, nothing_lost, on
+from plays import CHECKOUT, FLEET, HOSTS, App, live, nothing_lost, on
 
 REFUSED = {
     "import error": (
@@ -85,3 +85,49 @@ def test_one_host_that_cannot_keeps_all_hosts_from_switching(fleet):
     finally:
         on(FLEET[-1], f"mv {wrapper}.away {wrapper}")
     assert {host: settled(host) for host in FLEET} == before
+
+
+@pytest.fixture
+def second(fleet, tmp_path):
+    """Another app, which is released in the same run; taken away afterwards."""
+    fixture = {"fixture": CHECKOUT / "tests/fixtures/shop", "module": "shop:app", "health": {"path": "/health"}}
+    app = App("second", tmp_path / "second", FLEET, **fixture)
+    fleet.others = [app.entry]
+    fleet.deploy()
+    yield app
+    app.entry = {"name": "second", "state": "absent"}
+    app.deploy()
+
+
+def no_disk_on_the_last_host():
+    """Let the code of one app have no room on one host; returns what puts it right."""
+    folder = "/var/www/shop/code"
+    on(FLEET[-1], f"mkdir -p /mnt/small && mount -t tmpfs -o size=8m tmpfs /mnt/small && cp -a {folder}/. /mnt/small")
+    on(FLEET[-1], f"chown --reference {folder} /mnt/small && chmod --reference {folder} /mnt/small")
+    on(FLEET[-1], f"mount --bind /mnt/small {folder}")
+    return lambda: on(FLEET[-1], f"umount {folder} /mnt/small")
+
+
+BROKEN = {
+    "when it is staged, on one host": (no_disk_on_the_last_host, {}, "make room"),
+    "when it starts": (lambda: lambda: None, {"SHOP_IMPORT_ERROR": "the database is on fire"}, "cannot start"),
+}
+
+
+@pytest.mark.parametrize(("breaks", "env", "words"), BROKEN.values(), ids=BROKEN)
+def test_an_app_that_fails_keeps_no_other_from_its_release(fleet, second, breaks, env, words):
+    before, seconds = {host: settled(host) for host in FLEET}, {host: live(host, "second") for host in FLEET}
+    for app in (fleet, second):
+        (app.folder / "VERSION").write_text("next\n")
+    fleet.entry["env"] = env
+    mend = breaks()
+    try:
+        with nothing_lost(FLEET):
+            run = fleet.refused(
+                "app 'shop'", words, "It was not switched: what this host served of it before, it serves on"
+            )
+    finally:
+        mend()
+    assert {host: settled(host) for host in FLEET} == before
+    assert {line[:2] for line in run.report if line[0].strip("\"'") == "second"} >= {("second", host) for host in FLEET}
+    assert all(live(host, "second") not in ("", seconds[host]) for host in FLEET)

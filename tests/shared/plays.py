@@ -62,6 +62,7 @@ class App:
     def __init__(self, name, folder, hosts, fixture=None, **entry):
         """``fixture`` is the folder that it is made of, tests/fixtures/<name> otherwise."""
         self.folder, self.hosts = folder, hosts
+        self.others = []  # entries of apps that are released beside it
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(fixture or FIXTURES / name, folder)
         self.entry = {
@@ -80,7 +81,7 @@ class App:
     def command(self, playbook, flags, variables):
         """The command line of a playbook with this app, and ``variables`` for -e."""
         path = self.folder.parent / "variables.json"
-        path.write_text(json.dumps({"flask_apps": [self.entry], "nginx_origin": "distribution"}))
+        path.write_text(json.dumps({"flask_apps": [self.entry, *self.others], "nginx_origin": "distribution"}))
         extra = [part for name, value in variables.items() for part in ("-e", f"{name}={value}")]
         playbook = CHECKOUT / f"playbooks/{playbook}.yml"
         limit = ["--limit", ",".join(self.hosts)]

@@ -1,6 +1,7 @@
 # Copyright (c) emperor.flask maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether a host has room for a second vassal: disk for code and packages, memory beside the live one, a queue for its requests.
+"""Whether a host has room for a second vassal: disk for code and packages, memory beside the live one, a queue for its requests; and
+whether the app keeps larger files than it may write from now on.
 
 Asked before anything is made.
 """
@@ -10,10 +11,53 @@ from __future__ import annotations
 import os
 import re
 
+from ansible_collections.emperor.flask.plugins.module_utils.host import jobs
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.release import hooks, manifest
+from ansible_collections.emperor.flask.plugins.module_utils.release.identity import Release
+from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations
+from ansible_collections.emperor.flask.plugins.module_utils.vassal.activations import Activation
 
 MIB = 1024 * 1024
 SPARE = 64 * MIB  # bytes of the disk that a release leaves free, for logs and everything else
+
+
+def check(layout: Layout, release: Release, archive: str | None, live: Activation | None) -> None:
+    """Raise Refusal where something is lacking for a release beside the live one; ``archive`` is the code, where the host lacks it."""
+    code = 0 if archive is None else 6 * os.path.getsize(archive)  # unpacked and byte-compiled
+    venv = 0
+    if not os.path.isdir(layout.venv(release.venv)):
+        venv = size(os.path.join(layout.current, "venv", "")) or SPARE
+    check_disk(layout.codes, code)
+    check_disk(layout.venvs, code + venv)
+    check_memory(resident(activations.processes(layout, live)) if live else 0)
+    check_queue(release.uwsgi_ini)
+    if live and _may_write_less(layout, live, release.manifest["limits"]["log"]):
+        check_files(layout, release)
+
+
+def _may_write_less(layout: Layout, live: Activation, bytes_from_now: int) -> bool:
+    """Tell whether a release lowers the limit of files, or the live one was started before there was any."""
+    try:
+        before = manifest.read(layout, live.release)
+    except (FileNotFoundError, manifest.Unknown):
+        return True
+    return before["unlimited"] or bytes_from_now < before["limits"]["log"]
+
+
+def check_files(layout: Layout, release: Release) -> None:
+    """Raise Refusal where the app keeps a file that is larger than it may write from now on: it could not extend it."""
+    most = release.manifest["limits"]["log"]
+    job = jobs.hook(layout, "look", release.identity, release.manifest, "/")
+    look = (
+        f"find {layout.shared} -xdev -type f -size +{most}c -print -quit 2>/dev/null || :"  # whatever it may not read
+    )
+    found = jobs.run_job(job, [*hooks.SHELL, look])
+    if found:
+        raise Refusal(
+            f"limits.log lets the app write files of {most // MIB}M at most, but it keeps a larger one, {ascii(found.strip())}; raise limits.log"
+        )
 
 
 def check_disk(folder: str, needed: int) -> None:

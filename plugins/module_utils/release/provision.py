@@ -37,12 +37,12 @@ def prepare(layout: Layout, limits: str) -> None:
         slices.apply(layout, limits)
 
 
-def misplaced(layout: Layout, nginx_group: str, limits: str) -> bool:
-    """Tell whether a folder has another owner or mode than it should, a log is missing, or the slice has other limits."""
-    directories = layout.directories(nginx_group).items()
-    amiss = any(not os.path.isdir(path) or access.differs(path) for path, access in directories)
-    amiss = amiss or users.number_of(layout.builder, layout.home) is None or slices.differs(layout, limits)
-    return amiss or any(not os.path.exists(path) for path in layout.log_files())
+def misplaced(layout: Layout, nginx_group: str) -> str | None:
+    """The first folder or log that is missing, or a folder with another owner or mode than it should have."""
+    for path, access in layout.directories(nginx_group).items():
+        if not os.path.isdir(path) or access.differs(path):
+            return path
+    return next((path for path in layout.log_files() if not os.path.exists(path)), None)
 
 
 def exists(layout: Layout) -> bool:

@@ -10,7 +10,6 @@ the order in which a rollback goes back.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import time
@@ -18,7 +17,7 @@ from collections.abc import Iterator
 
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import link_target, names_in
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import COMPLETE, Layout
-from ansible_collections.emperor.flask.plugins.module_utils.release import static_files
+from ansible_collections.emperor.flask.plugins.module_utils.release import manifest, static_files
 from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations
 
 SECOND = 10**9  # nanoseconds
@@ -95,9 +94,9 @@ def _youngest_venv(layout: Layout) -> list[str]:
 def _built(layout: Layout, releases: list[str]) -> Iterator[str]:
     """The code of these releases that build hooks have made."""
     for name in releases:
-        with contextlib.suppress(OSError, ValueError, KeyError):  # half of a release has no manifest, or half of one
-            with open(os.path.join(layout.release(name), "manifest.json"), encoding="utf-8") as stream:
-                hooks = json.load(stream)["hooks"]["build"]
+        # Half of a release has no manifest, or half of one.
+        with contextlib.suppress(OSError, ValueError, KeyError, manifest.Unknown):
+            hooks = manifest.read(layout, name)["hooks"]["build"]
             if hooks:
                 yield os.path.basename(os.readlink(os.path.join(layout.release(name), "code")))
 

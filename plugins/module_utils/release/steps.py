@@ -9,10 +9,9 @@ host: the release's folder, whose manifest holds all that starts it, and the act
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets as randomness
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.facts import host_facts
@@ -24,16 +23,18 @@ from ansible_collections.emperor.flask.plugins.module_utils.nginx import reloade
 from ansible_collections.emperor.flask.plugins.module_utils.release import (
     built_code,
     contents,
+    findings,
     hooks,
+    manifest,
     preflight,
     provision,
+    removal,
     retention,
     static_files,
 )
-from ansible_collections.emperor.flask.plugins.module_utils.release.identity import SCHEMA, Release, keyed_digest
+from ansible_collections.emperor.flask.plugins.module_utils.release.identity import Release, keyed_digest
 from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations
 from ansible_collections.emperor.flask.plugins.module_utils.vassal.activations import Activation
-from ansible_collections.emperor.flask.plugins.module_utils.vassal.uwsgi_client import Health
 
 TEXTS = ("env", "uwsgi.ini", "nginx.conf")  # the files of a release that a diff shows
 
@@ -47,45 +48,27 @@ class App:
     def manifest(self, release: str) -> dict[str, Any]:
         """What a release of this app was made of."""
         try:
-            with open(os.path.join(self.layout.release(release), "manifest.json"), encoding="utf-8") as stream:
-                manifest = json.load(stream)
+            return manifest.read(self.layout, release)
         except FileNotFoundError:
             raise Refusal(f"there is no release '{release}' on this host; there are: {self._releases()}") from None
-        if manifest["schema"] != SCHEMA:
-            raise Refusal(f"the release '{release}' was made by another version of emperor.flask; deploy it anew")
-        return manifest
+        except manifest.Unknown as error:
+            raise Refusal(f"the release '{release}' cannot be used: {error}; deploy it anew") from error
 
     def _releases(self) -> str:
         return ", ".join(retention.served(self.layout)) or "none"
 
-    def _health(self, manifest: dict[str, Any]) -> Health:
-        health = manifest["health"]
-        return Health(
-            health["path"],
-            tuple(health["status"]),
-            health["timeout"],
-            health["host"],
-            self.layout.name,
-            _scheme(manifest),
-        )
-
     def look(self, python: str, limits: str) -> dict[str, Any]:
-        """What the controller needs to know to plan: what there is to build on, what is live, and whether anything is amiss.
+        """What the controller needs to know to plan: what there is to build on, what is live, and what is amiss.
 
         ``limits`` is the text that the unit file of the app's slice should have.
         """
         layout, live = self.layout, activations.live(self.layout)
-        group, version = host_facts.nginx_group(), host_facts.python_version(python)
-        ready = systemd.is_ready(layout.unit)
-        try:
-            manifest = self.manifest(live.release) if live else None
-        except Refusal:
-            manifest = None  # made by another version of emperor.flask: it is released anew
+        version = host_facts.python_version(python)
         return {
             "exists": provision.exists(layout),
             "python": version,
             "uwsgi": host_facts.uwsgi_binary(version) if version else None,
-            "nginx_group": group,
+            "nginx_group": host_facts.nginx_group(),
             "kind": host_facts.kind(),
             "venvs": [
                 name for name in names_in(layout.venvs) if os.path.exists(os.path.join(layout.venv(name), COMPLETE))
@@ -93,23 +76,16 @@ class App:
             "codes": [name for name in names_in(layout.codes) if not name.endswith(".partial")],
             "release": live.release if live else None,
             "activation": str(live) if live else None,
-            "healthy": bool(manifest and ready) and self._is_healthy(live),
-            "in_place": ready
-            and bool(group)
-            and not provision.misplaced(layout, group, limits)
-            and not activations.leftovers(layout, live)
-            and not retention.debris(layout)
-            and static_files.is_settled(layout, static_files.of_release(layout, live.release) if live else None)
-            and live in activations.governed(layout)
-            and bool(manifest)
-            and site.is_linked(layout, manifest["default_server"]),
+            "findings": [asdict(found) for found in findings.of_app(layout, live, limits)],
             "closed": site.is_closed(layout),
             "secrets": self._secrets(live),
             "files": {name: _text(os.path.join(layout.current, name)) for name in TEXTS},
         }
 
     def _is_healthy(self, activation: Activation) -> bool:
-        return activations.is_healthy(self.layout, activation, self._health(self.manifest(activation.release)))
+        return activations.is_healthy(
+            self.layout, activation, manifest.health(self.layout, self.manifest(activation.release))
+        )
 
     def _secrets(self, activation: Activation | None) -> dict[str, str] | None:
         if activation is None:
@@ -117,7 +93,7 @@ class App:
         salt = randomness.token_hex(16)
         return {"salt": salt, "digest": keyed_digest(salt, _text(activations.secrets(self.layout, activation.number)))}
 
-    def build_wheels(
+    def wheels(
         self,
         release: Release,
         archive: str | None,
@@ -125,7 +101,7 @@ class App:
         limits: str,
         with_packages: list[str],
         wheels: str,
-    ) -> dict[str, str]:
+    ) -> dict[str, Any]:
         """Build the wheels of a release on this host, for all of its kind, and write them to ``wheels``; return their digest."""
         layout = self.layout
         jobs.require_box(layout.name)
@@ -141,7 +117,7 @@ class App:
         self,
         release: Release,
         archive: str | None,
-        exports: str,
+        secrets: str,
         python: str,
         limits: str,
         wheels: str | None = None,
@@ -152,9 +128,7 @@ class App:
         jobs.stop_abandoned(layout)
         provision.prepare(layout, limits)
         self._settle_static()
-        self._check_room(release, archive, live)
-        preflight.check_queue(release.uwsgi_ini)
-        self._check_files(release, live)
+        preflight.check(layout, release, archive, live)
         if not os.path.isdir(layout.code(release.code)):
             contents.stage_code(layout, release, archive, python)
         contents.stage_venv(layout, release, python, wheels)
@@ -163,9 +137,15 @@ class App:
         if contents.make_release(layout, release):
             retention.mark_staged(layout, release.identity)
         site.test(layout, release.nginx_conf, release.manifest["default_server"])
-        return self._plan(live, release.identity, exports)
+        return self._plan(live, release.identity, secrets)
 
-    def go_back(self, release: str | None) -> dict[str, Any]:
+    def rollback(self, wanted: str | None) -> dict[str, Any]:
+        """Stage and start in one round trip: what is on the host already needs no host to wait for another before it starts."""
+        plan = self._go_back(wanted)
+        self.candidate(Activation.parse(plan["activation"]))
+        return plan
+
+    def _go_back(self, release: str | None) -> dict[str, Any]:
         """Stage a release that is on the host, with the secrets of today; without a name, the one deployed before the live one."""
         layout, live = self.layout, activations.live(self.layout)
         if live is None:
@@ -192,59 +172,34 @@ class App:
         if not (same and systemd.is_ready(layout.unit) and self._is_healthy(live)):
             activation = activations.following(layout, release)
             activations.stage(layout, activation, exports)
-        manifest = self.manifest(release)
+        made_of = self.manifest(release)
         return {
             "before": str(live) if live else None,
             "activation": str(activation),
-            "host": manifest["health"]["host"],
-            "scheme": _scheme(manifest),
+            "host": made_of["health"]["host"],
+            "scheme": made_of["health"]["scheme"],
         }
 
-    def _check_room(self, release: Release, archive: str | None, live: Activation | None) -> None:
-        code = 0 if archive is None else 6 * os.path.getsize(archive)  # unpacked and byte-compiled
-        venv = 0
-        if not os.path.isdir(self.layout.venv(release.venv)):
-            venv = preflight.size(os.path.join(self.layout.current, "venv", "")) or preflight.SPARE
-        preflight.check_disk(self.layout.codes, code)
-        preflight.check_disk(self.layout.venvs, code + venv)
-        preflight.check_memory(preflight.resident(activations.processes(self.layout, live)) if live else 0)
+    def before_switch(self, activation: Activation) -> list[str]:
+        """Run the hooks of a release before it takes requests; return what they printed."""
+        return hooks.run_hooks(self.layout, activation, self.manifest(activation.release), "before_switch")
 
-    def _check_files(self, release: Release, live: Activation | None) -> None:
-        """Raise Refusal where the app keeps a file that is larger than it may write from now on: it could not extend it.
-
-        Asked only where the limit is lowered, or the live release was made before there was one.
-        """
-        layout, most = self.layout, release.manifest["limits"]["log"]
-        try:
-            before = self.manifest(live.release) if live else {"limits": {"log": most}}
-        except Refusal:
-            before = {}  # made by another version of emperor.flask
-        if most >= before.get("limits", {"log": most + 1})["log"]:
-            return
-        job = jobs.hook(layout, "look", release.identity, release.manifest, "/")
-        look = f"find {layout.shared} -xdev -type f -size +{most}c -print -quit 2>/dev/null || :"  # whatever it may not read
-        found = jobs.run_job(job, [*hooks.SHELL, look])
-        if found:
-            raise Refusal(
-                f"limits.log lets the app write files of {most // preflight.MIB}M at most, but it keeps a larger one, {ascii(found.strip())}; raise limits.log"
-            )
-
-    def run_hooks(self, activation: Activation, when: str) -> list[str]:
-        """Run the hooks of a release; return what they printed."""
-        return hooks.run_hooks(self.layout, activation, self.manifest(activation.release), when)
+    def after_switch(self, activation: Activation) -> list[str]:
+        """Run the hooks of a release that serves; return what they printed."""
+        return hooks.run_hooks(self.layout, activation, self.manifest(activation.release), "after_switch")
 
     def candidate(self, activation: Activation) -> None:
         """Start a staged activation beside the live one, and return when it answers its health request."""
-        layout, manifest = self.layout, self.manifest(activation.release)
+        layout, made_of = self.layout, self.manifest(activation.release)
         if not systemd.is_ready(layout.unit):
             systemd.enable_now(layout.unit)
         if activation in activations.governed(layout):
             return
         try:
             emperor = systemd.main_pid(layout.unit)
-            start = activations.start(layout, activation, manifest, emperor)
+            start = activations.start(layout, activation, made_of, emperor)
             systemd.scan_now(emperor)
-            activations.wait_until_healthy(layout, activation, self._health(manifest), start)
+            activations.wait_until_healthy(layout, activation, manifest.health(layout, made_of), start)
         except BaseException:
             activations.retire(layout, activation)
             raise
@@ -267,7 +222,7 @@ class App:
             activations.switch(layout, activation)
             site.link(layout, self.manifest(activation.release)["default_server"])
 
-    def close(self, closed: bool) -> bool:
+    def maintenance(self, closed: bool) -> bool:
         """Close the app for maintenance or open it; tell whether anything changed."""
         return site.close(self.layout, closed)
 
@@ -279,7 +234,7 @@ class App:
         ``opens`` ends a maintenance that the release was to wait for.
         """
         if opens:
-            self.close(False)
+            self.maintenance(False)
         if not back:
             retention.mark_served(self.layout, activation.release)
         elif before and before.release != activation.release:
@@ -297,6 +252,10 @@ class App:
                 activations.unswitch(layout)
         self._tidy(None)
 
+    def remove(self) -> None:
+        """Take the app away completely."""
+        removal.remove_all(self.layout)
+
     def _tidy(self, keep: int | None) -> None:
         for other in activations.leftovers(self.layout, activations.live(self.layout)):
             activations.retire(self.layout, other)
@@ -307,11 +266,6 @@ class App:
     def _settle_static(self) -> None:
         live = activations.live(self.layout)
         static_files.settle(self.layout, static_files.of_release(self.layout, live.release) if live else None)
-
-
-def _scheme(manifest: dict[str, Any]) -> str:
-    """What the release is served over. Those made before apps could be served over TLS do not say."""
-    return manifest["health"].get("scheme", "http")
 
 
 def _text(path: str) -> str:

@@ -151,10 +151,10 @@ def start(layout: Layout, activation: Activation, manifest: dict, emperor: int) 
     release = layout.release(activation.release)
     with open(os.path.join(release, "uwsgi.ini"), encoding="utf-8") as stream:
         options = stream.read()
-    limits = manifest.get("limits", box.LIMITS)
+    limits = manifest["limits"]
     named = {
         "uwsgi": manifest["uwsgi"],
-        "python": manifest.get("interpreter", ""),  # a release from before uWSGI was a module has a program
+        "python": manifest["interpreter"],  # empty where uWSGI was a program
         "env": f"{release}/env",
         "secrets": secrets(layout, activation.number),
         "files": limits["files"],

@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 SHORT = 4  # a secret, or a line of one, of fewer characters is not blotted out of messages: it would blot out much else
 BLOT = "********"
 # The parts of a task's result that hold the words of others. The rest is the collection's own, and a plan is read again.
-SAID = ("msg", "exception", "module_stdout", "module_stderr", "hooks")
+SAID = ("msg", "exception", "module_stdout", "module_stderr", "hooks", "failures")
 
 
 def of(result: dict[str, Any], secrets: Iterable[str] = ()) -> dict[str, Any]:

@@ -17,7 +17,12 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.release.rendered imp
 
 Result = dict[str, Any]
 VARIABLE = "__flask_app_plan"  # where the role's tasks register it
-OF_MODULE = ("name", "before", "activation", "keep", "back", "opens")
+STEPS = (
+    VARIABLE,
+    "__flask_app_hooks",
+    "__flask_app_candidates",
+    "__flask_app_switched",
+)  # and each step until the switch
 
 
 def empty() -> Result:
@@ -83,11 +88,6 @@ def closing_diff(name: str, closed: bool) -> dict[str, str]:
     return {"before_header": header, "after_header": header, "before": texts[not closed], "after": texts[closed]}
 
 
-def item(app: Result) -> Result:
-    """What the module is told of an app."""
-    return {key: app[key] for key in OF_MODULE}
-
-
 def leads(variables: Result, name: str) -> bool:
     """Tell whether this host is the first of the play that releases an app: it runs the hooks for the whole fleet."""
     for host in variables["ansible_play_hosts_all"]:
@@ -95,6 +95,33 @@ def leads(variables: Result, name: str) -> bool:
         if any(app["name"] == name for app in plan["apps"]):
             return host == variables["inventory_hostname"]
     return False
+
+
+def failures(variables: Result) -> dict[str, str]:
+    """What has kept apps from being released so far, by app: on this host, or on another one of the play, which is named."""
+    found: dict[str, str] = {}
+    mine = variables["inventory_hostname"]
+    for host in [mine, *(other for other in variables["ansible_play_hosts_all"] if other != mine)]:
+        for variable in STEPS:
+            for app, said in (variables["hostvars"][host].get(variable, {}).get("failures") or {}).items():
+                found.setdefault(app, said if host == mine else f"on {host}: {said}")
+    return found
+
+
+def judged(result: Result, plan: Result, failed: dict[str, str]) -> Result:
+    """A step's result: failed where no app of the plan is left to go on with."""
+    now = result.get("failures", {})
+    left = [app["name"] for app in plan["apps"] if app["name"] not in failed]
+    if result.get("failed") or not now or set(left) - now.keys():
+        return result
+    return {**result, "failed": True, "msg": "\n".join(now.values()), "failures": {}}
+
+
+def taken_back(failure: str, again: str | None) -> str:
+    """What is said in the end of an app that failed where others were released: the whole was told when it failed."""
+    if again:
+        return f"{_headline(failure)}\nWhat was begun could not be taken away, so run again: {again}"
+    return f"{_headline(failure)}\nIt was not switched: what this host served of it before, it serves on."
 
 
 def line(release: Rendered, seen: Result, changed: bool) -> Result:

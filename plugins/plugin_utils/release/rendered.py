@@ -91,8 +91,7 @@ class Rendered:
         """Tell whether a host serves this release with these secrets, healthy, everything in its place."""
         return (
             seen["release"] == self.identity
-            and seen["healthy"]
-            and seen["in_place"]
+            and not seen["findings"]
             and keyed_digest(seen["secrets"]["salt"], self.secrets) == seen["secrets"]["digest"]
         )
 
@@ -102,9 +101,7 @@ class Rendered:
             return f"another release, {self.identity}" if seen["release"] else "it is not on this host"
         if keyed_digest(seen["secrets"]["salt"], self.secrets) != seen["secrets"]["digest"]:
             return "other secrets"
-        return (
-            "its folders, limits, vassal or site are not as they should be" if seen["healthy"] else "it is not healthy"
-        )
+        return seen["findings"][0]["meaning"]
 
     def diff(self, seen: dict[str, Any]) -> list[dict[str, str]]:
         """What changes for the app, as Ansible's diff shows it; the code by its digest, the secrets not at all."""

@@ -124,7 +124,9 @@ def test_the_environment_of_a_release_that_failed_stays_for_the_next_try_until_o
 @pytest.mark.parametrize(("build", "stays"), [(["flask digest compile"], True), ([], False)])
 def test_the_code_that_hooks_have_built_for_a_release_that_failed_stays_too(tmp_path, build, stays):
     layout = make(tmp_path, ["deployed", "staged"], 0)
-    Path(layout.release(IDS[1]), "manifest.json").write_text(json.dumps({"hooks": {"build": build}}))
+    Path(layout.release(IDS[1]), "manifest.json").write_text(
+        json.dumps({"schema": 2, "health": {}, "hooks": {"build": build}})
+    )
     retention.mark_staged(layout, IDS[1])
     retention.prune(layout, None)
     assert there(layout) == IDS[:1]

@@ -72,7 +72,7 @@ class Host:
         """Release a version; at the step ``end`` the play is refused and reverts, or dies."""
         before, plan = activations.live(self.layout), {"activation": None}
         try:
-            plan = self.app.stage(release(version), self.archive, secrets, sys.executable, "")
+            plan = self.app.stage(release(version), self.archive, secrets, sys.executable, "", None)
             self._finish(plan, before, end, how, back=False)
         except Refusal:
             self.app.revert(Activation.parse(plan["activation"]), before)
@@ -83,7 +83,7 @@ class Host:
         """Roll back; where there is nothing to go back to, nothing happens."""
         before = activations.live(self.layout)
         try:
-            self._finish(self.app.go_back(None), before, "", None, back=True)
+            self._finish(self.app._go_back(None), before, "", None, back=True)
         except Refusal:
             self.app.revert(None, before)
 
@@ -195,16 +195,16 @@ def test_a_switch_leaves_the_static_files_before_it_reachable_and_so_does_a_roll
 def test_an_app_is_closed_and_opened_at_once_and_a_release_can_open_it(tmp_path):
     host = Host(tmp_path)
     with pytest.raises(Refusal, match="it is not on this host; deploy it first"):
-        App(Layout("other", str(tmp_path))).close(True)
+        App(Layout("other", str(tmp_path))).maintenance(True)
     host.play(1)
     closed = Path(host.layout.home, "maintenance")
-    assert [host.app.close(True), closed.exists(), host.app.close(True)] == [True, True, False]
+    assert [host.app.maintenance(True), closed.exists(), host.app.maintenance(True)] == [True, True, False]
     host.play(2)
     assert closed.exists()
     live = activations.live(host.layout)
     host.app.retire(live, None, KEEP, False, opens=True)
     assert not closed.exists()
-    assert not host.app.close(False)
+    assert not host.app.maintenance(False)
 
 
 def test_the_same_release_with_the_same_secrets_is_the_same_activation(tmp_path):
@@ -228,16 +228,16 @@ def test_a_rollback_takes_the_secrets_of_today(tmp_path):
     assert live.release == release(1).identity
     assert Path(activations.secrets(host.layout, live.number)).read_text() == "export KEY='today'\n"
     with pytest.raises(Refusal, match=f"there is no release before {live.release} on this host; there are: "):
-        host.app.go_back(None)
+        host.app._go_back(None)
 
 
 def test_nothing_to_go_back_to_says_so(tmp_path):
     host = Host(tmp_path)
     with pytest.raises(Refusal, match="it has no release yet"):
-        host.app.go_back(None)
+        host.app._go_back(None)
     host.play(1)
     with pytest.raises(Refusal, match=f"there is no release 'abc' on this host; there are: {release(1).identity}"):
-        host.app.go_back("abc")
+        host.app._go_back("abc")
 
 
 def test_a_first_release_that_is_refused_leaves_no_link(tmp_path):
@@ -252,7 +252,7 @@ def test_a_first_release_that_is_refused_leaves_no_link(tmp_path):
 def test_a_candidate_that_went_away_is_not_switched_to(tmp_path, monkeypatch):
     host = Host(tmp_path)
     host.play(1)
-    plan = host.app.stage(release(2), host.archive, "", sys.executable, "")
+    plan = host.app.stage(release(2), host.archive, "", sys.executable, "", None)
     candidate = Activation.parse(plan["activation"])
     host.app.candidate(candidate)
     for away in (
@@ -283,6 +283,6 @@ def test_a_limit_below_a_file_that_the_app_keeps_is_refused(tmp_path):
         Refusal,
         match=r"limits.log lets .* files of 0M at most, but it keeps a larger one, '.*shop.db'; raise limits.log",
     ):
-        host.app.stage(lower, host.archive, "", sys.executable, "")
+        host.app.stage(lower, host.archive, "", sys.executable, "", None)
     lower.manifest["limits"] = {"files": 300, "log": 2**20 - 1}
-    host.app.stage(lower, host.archive, "", sys.executable, "")
+    host.app.stage(lower, host.archive, "", sys.executable, "", None)

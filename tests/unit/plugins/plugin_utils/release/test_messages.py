@@ -133,6 +133,8 @@ class Acted:
             "flask_apps": [secret],
             "inventory_dir": str(Path("/inventory")),
             "inventory_hostname": "web1",
+            "ansible_play_hosts_all": ["web1"],
+            "hostvars": {"web1": {}},
         }
         self._templar, self._loader = Templar(loader=loader, variables=self.variables), loader
         self._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/tmp"))
@@ -163,6 +165,17 @@ def test_a_failed_step_of_a_release_tells_no_secret_and_drives_no_terminal(step)
     result = Release(step=step, plan={"apps": [{**app, "name": "shop", "hooks": []}]}).run()
     assert "the log: ********\\x1b]0;title\\x07" in result["msg"]
     assert "title" not in repr({**result, "msg": ""})
+
+
+def test_an_app_that_fails_beside_another_tells_no_secret_and_drives_no_terminal(capsys):
+    app = dict.fromkeys(("before", "activation", "keep", "back", "opens"))
+    action = Release(step="candidate", plan={"apps": [{**app, "name": name, "hooks": []} for name in ("shop", "blog")]})
+    action._execute_module = lambda *_, **__: {"failures": {"shop": f"the log: {KEY}\x1b]0;title\x07"}, "by_app": {}}
+    result = action.run()
+    assert result["failures"] == {"shop": "the log: ********\\x1b]0;title\\x07"}
+    assert not result.get("failed")
+    said = capsys.readouterr()
+    assert "the log: ********" in said.out + said.err and "\x1b]0;" not in said.out + said.err
 
 
 def test_a_command_that_refuses_a_configuration_drives_no_terminal():

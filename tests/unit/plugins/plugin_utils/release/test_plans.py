@@ -38,9 +38,9 @@ def test_a_plan_says_which_maintenance_ends_with_the_release():
     seen = {"shop": {"release": "a" * 12, "activation": f"{'a' * 12}.1"}}
     for opens in (set(), {"shop"}):
         (app,) = plans.of_releases(1.0, [release(False)], seen, {}, opens)["apps"]
-        assert plans.item(app)["opens"] is bool(opens)
+        assert app["opens"] is bool(opens)
     (app,) = plans.of_rollback(1.0, "shop", {})["apps"]
-    assert plans.item(app)["opens"] is False
+    assert app["opens"] is False
 
 
 def test_the_diff_says_which_way():
@@ -92,3 +92,39 @@ def test_what_failed_is_told_whole_once_and_in_a_line_at_the_end(failed, last):
         "changed": False,
         "msg": f"{last}\nNothing was switched: what this host served before, it serves on.",
     }
+
+
+def hosts(**failures):
+    """The variables of a play on web1 and web2 in which steps failed for apps: {host: {step: {app: message}}}."""
+    known = {host: {step: {"failures": found} for step, found in steps.items()} for host, steps in failures.items()}
+    return {
+        "inventory_hostname": "web1",
+        "ansible_play_hosts_all": ["web2", "web1"],
+        "hostvars": {host: known.get(host, {}) for host in ("web1", "web2")},
+    }
+
+
+def test_an_app_that_failed_on_one_host_goes_no_further_on_any_and_the_others_do():
+    assert plans.failures(hosts()) == {}
+    one = {"__flask_app_candidates": {"shop": "app 'shop': it does not answer"}}
+    assert plans.failures(hosts(web1=one)) == {"shop": "app 'shop': it does not answer"}
+    assert plans.failures(hosts(web2=one)) == {"shop": "on web2: app 'shop': it does not answer"}
+    both = hosts(web1={"__flask_app_plan": {"shop": "here"}}, web2={**one, "__flask_app_switched": {"blog": "there"}})
+    assert plans.failures(both) == {"shop": "here", "blog": "on web2: there"}
+
+
+def test_a_step_fails_where_no_app_is_left():
+    plan = {"apps": [{"name": "shop"}, {"name": "blog"}]}
+    partly = {"failures": {"shop": "no disk"}}
+    assert plans.judged(partly, plan, {}) == partly
+    assert plans.judged({"failures": {}}, plan, {"shop": "", "blog": ""}) == {"failures": {}}
+    for failures, before in (({"shop": "no disk", "blog": "no pip"}, {}), ({"blog": "no pip"}, {"shop": "no disk"})):
+        judged = plans.judged({"failures": failures}, plan, before)
+        assert (judged["failed"], judged["msg"], judged["failures"]) == (True, "\n".join(failures.values()), {})
+
+
+def test_what_is_said_last_of_an_app_that_failed():
+    assert plans.taken_back("app 'shop': pip failed:\n  ERROR: no such package\nmuch", None) == (
+        "app 'shop': pip failed: ERROR: no such package\nIt was not switched: what this host served of it before, it serves on."
+    )
+    assert plans.taken_back("no disk", "no systemd").endswith("could not be taken away, so run again: no systemd")

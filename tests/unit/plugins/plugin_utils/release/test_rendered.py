@@ -25,7 +25,7 @@ def release(
 def seen(live, **changes):
     """A host that serves this release."""
     secrets = {"salt": SALT, "digest": keyed_digest(SALT, live.secrets)}
-    state = {"release": live.identity, "healthy": True, "in_place": True, "secrets": secrets, "files": live.files()}
+    state = {"release": live.identity, "findings": [], "secrets": secrets, "files": live.files()}
     return {**state, **changes}
 
 
@@ -88,7 +88,10 @@ def test_secrets_are_not_part_of_a_release_but_a_host_with_others_is_not_left_al
     assert not secret.is_live(seen(plain))
 
 
-@pytest.mark.parametrize("changes", [{"release": None}, {"release": "other"}, {"healthy": False}, {"in_place": False}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"release": None}, {"release": "other"}, {"findings": [{"name": "health", "meaning": "it does not answer"}]}],
+)
 def test_a_host_is_left_alone_only_if_everything_is_right(changes):
     assert release().is_live(seen(release()))
     assert not release().is_live(seen(release(), **changes))
@@ -99,8 +102,7 @@ def test_a_host_is_left_alone_only_if_everything_is_right(changes):
     [
         ({"release": None}, "it is not on this host"),
         ({"release": "other"}, "another release, "),
-        ({"healthy": False}, "it is not healthy"),
-        ({"in_place": False}, "its folders, limits, vassal or site are not as they should be"),
+        ({"findings": [{"meaning": "it does not answer"}, {"meaning": "its slice is another"}]}, "it does not answer"),
     ],
 )
 def test_why_an_app_is_released_is_known(changes, why):
