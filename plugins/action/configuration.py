@@ -28,8 +28,11 @@ class ActionModule(ActionBase):
         arguments.update(files=files, sensitive=sensitive)
         lock_owner.require()
         result = self._execute_module("emperor.flask.configuration", module_args=arguments, task_vars=task_vars)
-        if result.get("restarts"):
-            display.warning(f"{result['restarts']} restart: requests fail while their apps start")
+        if result.get("outdated"):
+            display.warning(
+                f"the unit of {result['outdated']} changes: each app's Emperor is exchanged, and no request is lost, when the role flask_app is applied "
+                "(the playbooks site and deploy do so); until then it goes on as it was started"
+            )
         return messages.of(result)
 
     def _rendered(self, file: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:

@@ -73,7 +73,8 @@ options:
   instances:
     description:
       - Pattern of the units that read the files, where O(service) only groups them. They reload in its place; when their unit
-        itself changes they restart, which a result, and check mode before it, says in C(restarts).
+        itself changes they go on and are marked as outdated, which a result, and check mode before it, says in C(outdated). For the
+        Emperors, M(emperor.flask.release) exchanges them without losing a request.
     type: str
 attributes:
   check_mode: {support: full, description: Tells what would change; the check command then runs only if nothing would.}
@@ -94,7 +95,7 @@ EXAMPLES = r"""
 RETURN = r"""
 written: {description: Paths that were written or given another owner or mode., type: list, elements: str, returned: success}
 removed: {description: Paths that were removed., type: list, elements: str, returned: success}
-restarts: {description: "Pattern of the units that restart, empty if none does.", type: str, returned: success}
+outdated: {description: "Pattern of the units that go on under the unit file before this one, empty if none does.", type: str, returned: success}
 moved: {description: New paths of what was put aside or back., type: list, elements: str, returned: success}
 """
 
@@ -170,7 +171,7 @@ def _apply(params: dict, check_mode: bool) -> dict:
         "removed": transaction.removed,
         "moved": [new for _, new in transaction.moved],
         "diff": transaction.diff(),
-        "restarts": params["instances"] if transaction.restarts else "",
+        "outdated": params["instances"] if transaction.outdates else "",
     }
     if not check_mode:
         transaction.apply()

@@ -1,6 +1,6 @@
-"""Keep an app busy through its host's nginx and count what goes wrong: load.py NAME [https] [RATE]. Runs on the host; ends at SIGTERM and prints JSON.
+"""Keep an app busy through its host's nginx and count what goes wrong: load.py NAME [https] [read] [RATE]. Runs on the host; ends at SIGTERM and prints JSON.
 
-200 requests a second (or RATE) over 12 kept-alive connections, each twentieth with a body that the app does not read, and 4 clients that
+200 requests a second (or RATE) over 12 kept-alive connections, each twentieth (unless `read`) with a body that the app does not read, and 4 clients that
 always have a request of 3 seconds in flight. A right answer has status 200 and begins with "shop ". An idle kept-alive connection that
 the server closes is counted apart: nothing was answered on it, so the request is sent again on a new one, as browsers do. The longest
 silence is that between two right answers to quick requests, or before the first or after the last: an app that does not come back is
@@ -23,6 +23,7 @@ BODY = bytes(200_000)  # more than the sockets between nginx and the app hold
 SECONDS = 3  # that /slow takes
 NAME = sys.argv[1]
 TLS = "https" in sys.argv[2:]
+UNREAD = "read" not in sys.argv[2:]
 ANY = ssl._create_unverified_context()  # a stand-in serves until a certificate is there
 
 lock = threading.Lock()
@@ -72,7 +73,7 @@ class Client:
             self.connection = Connection("127.0.0.1", 443 if TLS else 80, timeout=20)
             self.connection.connect()
         self.asked += 1
-        if self.path == "/" and self.asked % 20 == 0:
+        if UNREAD and self.path == "/" and self.asked % 20 == 0:
             self.connection.request("POST", "/unread", BODY, headers={"Host": NAME})
         else:
             self.connection.request("GET", self.path, headers={"Host": NAME})

@@ -2,8 +2,9 @@
 
 import re
 
+import pytest
 from conftest import settled
-from plays import CHECKOUT, HOSTS, live, nothing_lost, on
+from plays import CHECKOUT, HOSTS, kill, live, nothing_lost, on, until
 
 UNIT = CHECKOUT / "roles/uwsgi_emperor/templates/uwsgi-emperor@.service.j2"
 EMPEROR = CHECKOUT / "roles/uwsgi_emperor/templates/emperor.ini.j2"
@@ -53,12 +54,59 @@ def test_a_changed_setting_of_the_emperors_loses_nothing(shop, tmp_path):
     assert shop.play("site").status == 0
 
 
-def test_a_plan_says_that_a_changed_unit_restarts_the_apps(shop, tmp_path):
+def emperor(host, what="MainPID"):
+    """What systemd says of the app's Emperor."""
+    return on(host, f"systemctl show --property {what} --value uwsgi-emperor@shop").strip()
+
+
+def test_a_changed_unit_of_the_emperors_is_said_before_and_loses_nothing(shop, tmp_path):
+    host, before = HOSTS[0], emperor(HOSTS[0])
     ours = tmp_path / "my@.service.j2"
-    ours.write_text(UNIT.read_text().replace("LimitNOFILE=65536", "LimitNOFILE=65000"))
+    ours.write_text(UNIT.read_text().replace("PYTHONNOUSERSITE=1", "PYTHONNOUSERSITE=1 UNIT=changed"))
     run = shop.play("site", "--check", uwsgi_emperor_unit_template=ours)
     assert run.status == 0, run.output
-    assert re.search(r"uwsgi-emperor@\*\.service restart.*requests fail while their apps start", run.output), run.output
+    assert re.search(r"unit of uwsgi-emperor@\*\.service changes.*no request is lost", run.output), run.output
+    assert emperor(host) == before
+    with nothing_lost() as counted:
+        run = shop.play("site", uwsgi_emperor_unit_template=ours)
+        assert run.status == 0, run.output
+    assert counted[0].closed_idle == 0
+    assert emperor(host) != before
+    assert on(host, f"grep -c UNIT=changed /proc/{emperor(host)}/environ") == "1\n"
+    assert on(host, "ls /run/systemd/system | grep emperor-exchange; ls /run/emperor-flask/vassals", check=False) == ""
+    settled(host)
+    unchanged = shop.play("site", uwsgi_emperor_unit_template=ours)
+    assert (unchanged.status, set(unchanged.changed)) == (0, {0}), unchanged.output
+    with nothing_lost():
+        assert shop.play("site").status == 0
+    assert on(host, f"grep -c UNIT=changed /proc/{emperor(host)}/environ", check=False) == "0\n"
+
+
+MOMENTS = {
+    "when the second Emperor starts": "test -e /run/systemd/system/emperor-exchange-shop.service",
+    "when requests go to it": "test $(readlink /var/www/shop/shop_uwsgi.sock) != {socket}",
+    "when the Emperor was restarted": "test $(systemctl show --property MainPID --value uwsgi-emperor@shop) != {emperor}",
+    "when requests go back": "test $(systemctl show --property MainPID --value uwsgi-emperor@shop) != {emperor} && "
+    "test -e /etc/uwsgi/vassals/shop/$(basename $(readlink /var/www/shop/shop_uwsgi.sock) .sock).ini",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
+def test_an_exchange_that_dies_is_finished_by_the_next_run_and_the_app_is_served(shop, moment):
+    host, before = HOSTS[0], emperor(HOSTS[0])
+    moment = moment.format(socket=on(host, "readlink /var/www/shop/shop_uwsgi.sock").strip(), emperor=before)
+    marks = "/run/emperor-flask/outdated"
+    on(host, f"mkdir -p {marks}; echo -n {emperor(host, 'InvocationID')} > {marks}/uwsgi-emperor@shop.service")
+    with nothing_lost():
+        process = shop.start("deploy")
+        until(lambda: on(host, f"{moment} && echo now", check=False))
+        kill(process)
+        on(host, "pkill -KILL -f AnsiballZ_release", check=False)
+        shop.deploy()
+    assert emperor(host) != before
+    assert on(host, "ls /run/systemd/system | grep emperor-exchange", check=False) == ""
+    settled(host)
+    assert set(shop.deploy().changed) == {0}
 
 
 def started_last(host):

@@ -63,6 +63,7 @@ class App:
         """``fixture`` is the folder that it is made of, tests/fixtures/<name> otherwise."""
         self.folder, self.hosts = folder, hosts
         self.others = []  # entries of apps that are released beside it
+        self.tree = CHECKOUT  # whose playbooks are run
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(fixture or FIXTURES / name, folder)
         self.entry = {
@@ -83,13 +84,16 @@ class App:
         path = self.folder.parent / "variables.json"
         path.write_text(json.dumps({"flask_apps": [self.entry, *self.others], "nginx_origin": "distribution"}))
         extra = [part for name, value in variables.items() for part in ("-e", f"{name}={value}")]
-        playbook = CHECKOUT / f"playbooks/{playbook}.yml"
+        playbook = self.tree / f"playbooks/{playbook}.yml"
         limit = ["--limit", ",".join(self.hosts)]
         return ["ansible-playbook", "-i", INVENTORY, *limit, str(playbook), "-e", f"@{path}", *flags, *extra]
 
     def start(self, playbook, *flags, **variables):
         """Start a playbook."""
         environment = {**os.environ, "ANSIBLE_NOCOLOR": "1"}
+        if self.tree != CHECKOUT:
+            paths = (str(self.tree.parents[2]), environment["ANSIBLE_COLLECTIONS_PATH"])
+            environment["ANSIBLE_COLLECTIONS_PATH"] = ":".join(paths)
         return subprocess.Popen(
             self.command(playbook, flags, variables),
             env=environment,
@@ -145,12 +149,15 @@ class Counted:
 
 
 @contextlib.contextmanager
-def load(hosts=HOSTS, rate=200):
-    """Load of ``rate`` requests a second on these hosts while the block runs; yields a list that holds what was counted, host by host, afterwards."""
+def load(hosts=HOSTS, rate=200, *words):
+    """Load of ``rate`` requests a second on these hosts while the block runs; yields a list that holds what was counted afterwards, host by host.
+
+    ``words`` are further ones of load.py's.
+    """
     clients = []
     for host in hosts:
         script = (CHECKOUT / "tests/releases/load.py").read_text()
-        argv = ["docker", "exec", host, "timeout", "600", "python3", "-c", script, NAME, str(rate)]
+        argv = ["docker", "exec", host, "timeout", "600", "python3", "-c", script, NAME, str(rate), *words]
         clients.append(subprocess.Popen(argv, stdout=subprocess.PIPE, text=True))
     pids = [int(client.stdout.readline()) for client in clients]
     counted = []
@@ -171,9 +178,9 @@ def load(hosts=HOSTS, rate=200):
 
 
 @contextlib.contextmanager
-def nothing_lost(hosts=HOSTS, rate=200):
+def nothing_lost(hosts=HOSTS, rate=200, *words):
     """Under load, every answer must be the right one."""
-    with load(hosts, rate) as counted:
+    with load(hosts, rate, *words) as counted:
         yield counted
     for seen in counted:
         assert seen.requests > 0 and seen.slow > 0

@@ -35,7 +35,7 @@ def differs(layout: Layout, limits: str) -> bool:
 
 
 def apply(layout: Layout, limits: str) -> None:
-    """Give the slice its limits, now and after a restart of the host. An Emperor that runs elsewhere is restarted into it."""
+    """Give the slice its limits, now and after a restart of the host. An Emperor that runs elsewhere is exchanged (vassal.emperor_exchange)."""
     os.makedirs(layout.drop_ins, 0o755, exist_ok=True)
     if differs(layout, limits):
         # First, so that a run that dies is finished by the next one. systemd gives a changed unit file's limits to a slice that runs only
@@ -52,10 +52,6 @@ def apply(layout: Layout, limits: str) -> None:
             if name != TASKS or not beside:
                 remove(os.path.join(_runtime(layout), name))
         systemd.daemon_reload()
-    # Its control group, not its property Slice: that is the new one after a reload, wherever the Emperor still runs.
-    shown = run(["systemctl", "show", "--property=ActiveState", "--property=ControlGroup", layout.unit])
-    if "ActiveState=active" in shown and f"/{box.slice_of(layout.name)}/" not in shown:
-        systemd.restart(layout.unit)
 
 
 def settle(layout: Layout, seconds: int) -> None:

@@ -65,11 +65,6 @@ def try_reload(unit: str) -> None:
     succeeds(["systemctl", "try-reload-or-restart", unit])
 
 
-def try_restart(unit: str) -> None:
-    """Restart a unit, or all that match a pattern; only running ones."""
-    succeeds(["systemctl", "try-restart", unit])
-
-
 def main_pid(unit: str) -> int:
     """The process id of a unit's main process; 0 where it does not run."""
     return int(run(["systemctl", "show", "--property", "MainPID", "--value", unit]))

@@ -14,7 +14,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 
-from ansible_collections.emperor.flask.plugins.module_utils.host import systemd
+from ansible_collections.emperor.flask.plugins.module_utils.host import outdated, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import (
     CommandFailed,
     Refusal,
@@ -124,9 +124,9 @@ class Transaction:
         self.moved += [(path + ASIDE, path) for path in returning if not os.path.lexists(path)]
         self.idle = bool(self.service) and not systemd.is_ready(self.service)
         self.reloading = self.served = False
-        # Instances have to restart when the unit that they run under changes; where it is new, none runs yet.
+        # Instances are outdated when the unit that they run under changes; where it is new, none runs yet.
         units = [file.path for file in self.written if file.reload and file.path.startswith(UNITS)]
-        self.restarts = bool(self.instances) and any(os.path.exists(path) for path in units)
+        self.outdates = bool(self.instances) and (self.record.pending or any(os.path.exists(path) for path in units))
         self.kept: list[str] = []
 
     @property
@@ -239,11 +239,11 @@ class Transaction:
             systemd.enable_now(self.service)
 
     def _reload(self) -> None:
-        """Let the service read its files again; its instances reload, but for a changed unit, which only a restart applies."""
+        """Let the service read its files again; its instances reload, but for a changed unit: they are marked as outdated, for only a start applies it."""
         if self.instances is None:
             systemd.reload(self.service)
-        elif self.restarts:
-            systemd.try_restart(self.instances)
+        elif self.outdates:
+            outdated.mark(self.instances)
         else:
             systemd.try_reload(self.instances)
 

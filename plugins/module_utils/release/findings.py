@@ -12,7 +12,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host import slices, 
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.nginx import site
 from ansible_collections.emperor.flask.plugins.module_utils.release import manifest, provision, retention, static_files
-from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations
+from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations, emperor_exchange
 from ansible_collections.emperor.flask.plugins.module_utils.vassal.activations import Activation
 
 RELEASE = "ansible-playbook emperor.flask.deploy -e app={app} puts it right"
@@ -56,6 +56,8 @@ def _of_vassal(layout: Layout, live: Activation) -> Iterator[Finding]:
         yield _release(layout, "vassal", f"the ini of its vassal {live} is missing")
     elif not activations.is_healthy(layout, live, manifest.health(layout, made_of)):
         yield _release(layout, "health", f"it does not answer its health request, {made_of['health']['path']}")
+    elif emperor_exchange.is_due(layout):
+        yield _release(layout, "old-emperor", "its Emperor runs as it was started before its unit or slice changed")
     if not static_files.is_settled(layout, static_files.of_release(layout, live.release)):
         yield _release(layout, "static", "the links to its static files are not as they should be")
     if not site.is_linked(layout, made_of["default_server"]):

@@ -12,6 +12,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.files import re
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.nginx import site
 from ansible_collections.emperor.flask.plugins.module_utils.tls.lineages import Lineage
+from ansible_collections.emperor.flask.plugins.module_utils.vassal import emperor_exchange
 
 # Where any account of a host may leave something, or have something left for it.
 SHARED = (
@@ -35,6 +36,7 @@ def remove_all(layout: Layout) -> None:
     site.withdraw(layout)
     Lineage(layout.name).forget()
     systemd.disable_now(layout.unit)
+    emperor_exchange.abandon(layout)
     slices.remove_all(layout)
     systemd.stop(f"emperor-end-{box.escaped(layout.name)}-*.timer")
     if numbers:

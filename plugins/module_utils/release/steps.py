@@ -33,7 +33,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.release import (
     static_files,
 )
 from ansible_collections.emperor.flask.plugins.module_utils.release.identity import Release, keyed_digest
-from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations
+from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations, emperor_exchange
 from ansible_collections.emperor.flask.plugins.module_utils.vassal.activations import Activation
 
 TEXTS = ("env", "uwsgi.ini", "nginx.conf")  # the files of a release that a diff shows
@@ -127,6 +127,10 @@ class App:
         jobs.require_box(layout.name)
         jobs.stop_abandoned(layout)
         provision.prepare(layout, limits)
+        if live and emperor_exchange.is_due(layout):
+            made_of = self.manifest(live.release)
+            emperor_exchange.exchange(layout, made_of, manifest.health(layout, made_of))
+            live = activations.live(layout)
         self._settle_static()
         preflight.check(layout, release, archive, live)
         if not os.path.isdir(layout.code(release.code)):

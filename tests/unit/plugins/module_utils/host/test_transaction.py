@@ -32,8 +32,8 @@ class Systemd:
     def try_reload(self, unit):
         self.calls.append("try_reload")
 
-    def try_restart(self, unit):
-        self.calls.append(f"try_restart {unit}")
+    def mark(self, unit):
+        self.calls.append(f"mark {unit}")
 
     def daemon_reload(self):
         self.calls.append("daemon_reload")
@@ -46,6 +46,7 @@ class Systemd:
 def systemd(monkeypatch):
     fake = Systemd()
     monkeypatch.setattr(module, "systemd", fake)
+    monkeypatch.setattr(module, "outdated", fake)
     return fake
 
 
@@ -134,21 +135,21 @@ def test_a_service_that_does_not_start_gets_its_old_files_back(tmp_path, systemd
     assert systemd.calls[-1] == "try_reload"
 
 
-def test_instances_reload_and_restart_only_for_their_unit(tmp_path, systemd, save, monkeypatch):
+def test_instances_reload_and_are_outdated_only_by_their_unit(tmp_path, systemd, save, monkeypatch):
     options = {"service": "uwsgi-emperor.target", "instances": "uwsgi-emperor@*.service"}
     monkeypatch.setattr(module, "UNITS", str(tmp_path / "units"))
     (tmp_path / "units").mkdir()
     make(tmp_path, {"emperor.ini": b"1", "units/shop": b"1"}, **options).apply()
     systemd.calls.clear()
     change = make(tmp_path, {"emperor.ini": b"2", "units/shop": b"1"}, **options)
-    assert not change.restarts
+    assert not change.outdates
     change.apply()
     assert systemd.calls == ["try_reload"]
     systemd.calls.clear()
     change = make(tmp_path, {"emperor.ini": b"2", "units/shop": b"2"}, **options)
-    assert change.restarts
+    assert change.outdates
     change.apply()
-    assert systemd.calls == ["daemon_reload", "try_restart uwsgi-emperor@*.service"]
+    assert systemd.calls == ["daemon_reload", "mark uwsgi-emperor@*.service"]
 
 
 def test_a_part_of_another_unit_is_loaded_and_restarts_nothing(tmp_path, systemd, save, monkeypatch):
@@ -159,7 +160,7 @@ def test_a_part_of_another_unit_is_loaded_and_restarts_nothing(tmp_path, systemd
     for content in (b"1", b"2"):
         part = File(str(tmp_path / "units/part"), content, ME, reload=False)
         change = Transaction(Record.load("set", str(tmp_path / "state")), [part], **options)
-        assert not change.restarts
+        assert not change.outdates
         change.apply()
         assert systemd.calls == ["daemon_reload"]
         systemd.calls.clear()

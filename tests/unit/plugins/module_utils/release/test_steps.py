@@ -19,7 +19,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.nginx import program
 from ansible_collections.emperor.flask.plugins.module_utils.release import contents, provision, static_files, steps
 from ansible_collections.emperor.flask.plugins.module_utils.release.identity import Release
 from ansible_collections.emperor.flask.plugins.module_utils.release.steps import App
-from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations
+from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations, emperor_exchange
 from ansible_collections.emperor.flask.plugins.module_utils.vassal.activations import Activation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -134,6 +134,7 @@ def without_root(monkeypatch, tmp_path):
     monkeypatch.setattr(reloader, "OWED", str(tmp_path / "state/owed"))
     monkeypatch.setattr(systemd, "reload", lambda unit: None)
     monkeypatch.setattr(activations, "running", activations.governed)
+    monkeypatch.setattr(emperor_exchange, "is_due", lambda layout: False)
     monkeypatch.setattr(activations, "wait_until_healthy", lambda layout, activation, health, start: None)
     monkeypatch.setattr(steps.App, "_is_healthy", lambda self, activation: True)
 
