@@ -126,6 +126,18 @@ def test_a_failed_check_puts_everything_back_and_says_why(tmp_path, systemd, sav
     assert systemd.calls == []
 
 
+def test_systemd_reads_a_unit_that_was_put_back(tmp_path, systemd, save, monkeypatch):
+    monkeypatch.setattr(module, "UNITS", str(tmp_path / "units"))
+    (tmp_path / "units").mkdir()
+    make(tmp_path, {"units/shop": b"1"}, service="shop").apply()
+    systemd.calls.clear()
+    systemd.broken = True
+    with pytest.raises(Refusal, match="does not start"):
+        make(tmp_path, {"units/shop": b"2"}, service="shop").apply()
+    assert (tmp_path / "units/shop").read_bytes() == b"1"
+    assert systemd.calls == ["daemon_reload", "reload", "daemon_reload", "try_reload"]
+
+
 def test_a_service_that_does_not_start_gets_its_old_files_back(tmp_path, systemd, save):
     make(tmp_path, {"a": b"1"}, service="nginx").apply()
     systemd.broken = True

@@ -61,6 +61,21 @@ def test_between_two_steps_it_stays_with_its_owner(path):
         pass
 
 
+def test_every_step_renews_the_lease_when_it_begins_and_when_it_ends(path, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(app_lock.time, "time", lambda: now[0])
+
+    def until():
+        return json.loads(Path(path).read_text())["until"]
+
+    for began in (1000.0, 1500.0):
+        now[0] = began
+        with app_lock.held(path, ALICE, []):
+            assert until() == began + app_lock.LEASE
+            now[0] += 300
+        assert until() == began + 300 + app_lock.LEASE
+
+
 def test_a_free_lock_is_anybodys(path):
     with app_lock.held(path, ALICE, []):
         pass

@@ -287,3 +287,38 @@ def test_a_limit_below_a_file_that_the_app_keeps_is_refused(tmp_path):
         host.app.stage(lower, host.archive, "", sys.executable, "", None)
     lower.manifest["limits"] = {"files": 300, "log": 2**20 - 1}
     host.app.stage(lower, host.archive, "", sys.executable, "", None)
+
+
+def test_nginx_owes_a_reload_for_a_new_site_and_a_changed_one_alone(tmp_path):
+    host, owed = Host(tmp_path), Path(reloader.OWED)
+    host.play(1)
+    assert owed.exists()
+    owed.unlink()
+    host.play(1, secrets="export KEY='two'\n")
+    assert not owed.exists()
+    host.play(2, "switch", Refusal)
+    assert owed.exists(), "for the new site, and for the way back"
+
+
+def test_a_refused_release_costs_none_of_those_that_served(tmp_path):
+    host = Host(tmp_path)
+    for version in (1, 2, 3):
+        host.play(version)
+    host.play(4, "candidate", Refusal)
+    assert set(os.listdir(host.layout.releases)) == {release(version).identity for version in (1, 2, 3)}
+
+
+@pytest.mark.parametrize("interrupts", [Refusal("no answer"), KeyboardInterrupt(), OSError("no memory")], ids=repr)
+def test_a_candidate_that_is_interrupted_is_retired(tmp_path, monkeypatch, interrupts):
+    host = Host(tmp_path)
+    host.play(1)
+    candidate = Activation.parse(host.app.stage(release(2), host.archive, "", sys.executable, "", None)["activation"])
+
+    def wait(*_):
+        raise interrupts
+
+    monkeypatch.setattr(activations, "wait_until_healthy", wait)
+    with pytest.raises(type(interrupts)):
+        host.app.candidate(candidate)
+    assert candidate not in activations.governed(host.layout)
+    assert not os.path.exists(activations.secrets(host.layout, candidate.number))

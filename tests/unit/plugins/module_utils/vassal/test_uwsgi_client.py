@@ -1,9 +1,11 @@
 """The health request over a UNIX socket. (The host tests and every release speak to a real uWSGI.)"""
 
+import contextlib
 import os
 import socket
 import struct
 import threading
+import time
 
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils.vassal.uwsgi_client import Health, get, packet
@@ -31,8 +33,8 @@ def test_statuses_are_codes_and_ranges(status, healthy):
     assert HEALTH.accepts(status) is healthy
 
 
-def serve(path, answer):
-    """Answer one connection with these bytes; the returned list gets the request."""
+def serve(path, answer, pause=0.0):
+    """Answer one connection with these bytes, each after ``pause`` seconds if there is one; the returned list gets the request."""
     listener, requests = socket.socket(socket.AF_UNIX), []
     listener.bind(path)
     listener.listen()
@@ -41,7 +43,10 @@ def serve(path, answer):
         connection, _ = listener.accept()
         with connection:
             requests.append(connection.recv(65536))
-            connection.sendall(answer)
+            with contextlib.suppress(BrokenPipeError):  # who asked has gone
+                for part in [bytes([byte]) for byte in answer] if pause else [answer]:
+                    time.sleep(pause)
+                    connection.sendall(part)
         listener.close()
 
     threading.Thread(target=once, daemon=True).start()
@@ -95,3 +100,10 @@ def test_what_is_no_socket_is_not_connected_to_and_no_link_is_followed(tmp_path,
     with pytest.raises(OSError, match=rf"{path} is no socket"):
         get(str(path), HEALTH, 1)
     assert requests == []
+
+
+def test_an_answer_that_drips_takes_no_longer_than_one_that_does_not_come(tmp_path):
+    path = str(tmp_path / "s")
+    serve(path, b"HTTP/1.1 200 OK\r\n\r\nhealthy in the end", pause=0.1)
+    with pytest.raises(TimeoutError):
+        get(path, HEALTH, 0.5)
