@@ -15,7 +15,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory 
 from ansible_collections.emperor.flask.plugins.plugin_utils.release import lock_owner, messages
 
 Result = dict[str, Any]
-MODULE = "emperor.flask.certificates"
+MODULE = "emperor.flask.certificates_on_host"
 
 
 class ActionModule(ActionBase):
@@ -26,7 +26,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         self._vars = task_vars or {}
         self._inventory = Inventory(self, self._vars)
-        _, arguments = self.validate_argument_spec(
+        _unused, arguments = self.validate_argument_spec(
             {
                 "step": {"choices": ["provide", "issue", "default_server"], "required": True},
                 "host": {"type": "dict", "default": {}},
@@ -75,6 +75,10 @@ class ActionModule(ActionBase):
         item = {"name": app["name"], "mode": mode, "names": tls.certificate_names(app["server_names"])}
         return {**item, "order": authority.order(self._inventory)} if mode == "acme" else item
 
-    def _module(self, **arguments: Any) -> Result:
+    def _module(self, pairs: Result | None = None, **arguments: Any) -> Result:
         lock_owner.require()
-        return messages.of(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=self._vars))
+        return messages.of(
+            self._execute_module(
+                module_name=MODULE, module_args={"request": arguments, "pairs": pairs or {}}, task_vars=self._vars
+            )
+        )

@@ -25,9 +25,13 @@ class ActionModule(ActionBase):
         arguments = dict(self._task.args)
         files = [self._rendered(file, task_vars or {}) for file in arguments.get("files", [])]
         sensitive = {file["path"]: file.pop("content") for file in files if boolean(file.pop("sensitive", False))}
-        arguments.update(files=files, sensitive=sensitive)
+        arguments.update(files=files)
         lock_owner.require()
-        result = self._execute_module("emperor.flask.configuration", module_args=arguments, task_vars=task_vars)
+        result = self._execute_module(
+            "emperor.flask.configuration_on_host",
+            module_args={"request": arguments, "sensitive": sensitive},
+            task_vars=task_vars,
+        )
         if result.get("outdated"):
             display.warning(
                 f"the unit of {result['outdated']} changes: each app's Emperor is exchanged, and no request is lost, when the role flask_app is applied "

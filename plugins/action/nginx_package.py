@@ -19,7 +19,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.nginx import signing
 from ansible_collections.emperor.flask.plugins.plugin_utils.release import lock_owner, messages
 
 Result = dict[str, Any]
-MODULE = "emperor.flask.nginx_package"
+MODULE = "emperor.flask.nginx_package_on_host"
 SOURCES = "/etc/apt/sources.list.d/nginx-org.sources"
 PREFERENCES = "/etc/apt/preferences.d/nginx-org"
 UPGRADES = "/etc/apt/apt.conf.d/52nginx-org"
@@ -34,7 +34,7 @@ class ActionModule(ActionBase):
         """Return the module's result."""
         super().run(tmp, task_vars)
         self._vars = task_vars or {}
-        _, arguments = self.validate_argument_spec(
+        _unused, arguments = self.validate_argument_spec(
             {
                 "step": {"choices": ["install", "renew_keys", "hand_over"], "default": "install"},
                 "origin": {"choices": ["nginx.org", "distribution"], "default": "distribution"},
@@ -93,4 +93,4 @@ class ActionModule(ActionBase):
 
     def _module(self, **arguments: Any) -> Result:
         lock_owner.require()
-        return messages.of(self._execute_module(MODULE, module_args=arguments, task_vars=self._vars))
+        return messages.of(self._execute_module(MODULE, module_args={"request": arguments}, task_vars=self._vars))

@@ -28,7 +28,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.release.rendered imp
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.cache import Cache, default_cache
 
 Result = dict[str, Any]
-MODULE = "emperor.flask.release"
+MODULE = "emperor.flask.release_on_host"
 PYTHON = "/usr/bin/python3"  # for apps whose entry does not say, because they go away
 OURS = ("look", "wheels", "remove")  # steps that no task names
 
@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
         self._vars = task_vars or {}
         self._inventory = Inventory(self, self._vars)
         self._began = time.time()
-        _, self._arguments = self.validate_argument_spec(
+        _unused, self._arguments = self.validate_argument_spec(
             {
                 "step": {"choices": [step for step in STEPS if step not in OURS], "required": True},
                 "host": {"type": "dict"},
@@ -286,12 +286,15 @@ class ActionModule(ActionBase):
 
     def _for_each(self, step: str, apps: list[Result], secrets: dict[str, str] | None = None) -> Result:
         """Run the module; again where a lock stands in the way whose owner, a process of this machine, is dead. ``failures`` are by app."""
-        arguments = {"step": step, "apps": apps, "secrets": secrets or {}, "owner": lock_owner.current()}
-        result = self._execute_module(MODULE, module_args=arguments, task_vars=self._vars)
+        arguments = {"step": step, "apps": apps, "owner": lock_owner.current()}
+        result = self._execute_module(
+            MODULE, module_args={"request": arguments, "secrets": secrets or {}}, task_vars=self._vars
+        )
         tokens = []
         while (dead := lock_owner.dead(result.get("holder"))) and dead not in tokens:
             tokens.append(dead)
-            result = self._execute_module(MODULE, module_args={**arguments, "dead": tokens}, task_vars=self._vars)
+            again = {"request": {**arguments, "dead": tokens}, "secrets": secrets or {}}
+            result = self._execute_module(MODULE, module_args=again, task_vars=self._vars)
         return result
 
 

@@ -18,7 +18,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.release import lock_
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.cache import default_cache
 
 Result = dict[str, Any]
-MODULE = "emperor.flask.uwsgi_build"
+MODULE = "emperor.flask.uwsgi_build_on_host"
 
 display = Display()
 
@@ -31,7 +31,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         self._vars = task_vars or {}
         self._host = self._vars.get("inventory_hostname", "this host")
-        _, self._arguments = self.validate_argument_spec(
+        _unused, self._arguments = self.validate_argument_spec(
             {
                 "version": {"required": True},
                 "checksum": {"required": True},
@@ -103,7 +103,7 @@ class ActionModule(ActionBase):
         """Run the module; its failure is the task's."""
         arguments = {"step": step, **{key: self._arguments[key] for key in ("version", "pythons", "root")}, **more}
         lock_owner.require()
-        result = self._execute_module(MODULE, module_args=arguments, task_vars=self._vars)
+        result = self._execute_module(MODULE, module_args={"request": arguments}, task_vars=self._vars)
         if result.get("failed"):
             failed = messages.of(result)
             raise AnsibleActionFail(failed.get("msg", f"{MODULE} failed"), result=failed)

@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
         self._vars = task_vars or {}
         self._inventory = Inventory(self, self._vars)
         self._discovered: dict[str, Any] = {}
-        _, arguments = self.validate_argument_spec({"role": {"choices": list(ROLES)}})
+        _unused, arguments = self.validate_argument_spec({"role": {"choices": list(ROLES)}})
         roles = [arguments["role"]] if arguments["role"] else list(ROLES)
         mistakes = [
             *self._inventory.misspelt(),

@@ -1,9 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) emperor.flask maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Bring the certificates of sites to a host."""
-
-from __future__ import annotations
+"""Documentation of the action emperor.flask.certificates, whose host half is the private module certificates_on_host."""
 
 DOCUMENTATION = r"""
 module: certificates
@@ -14,7 +12,8 @@ description:
     a rollback; it goes when the app goes.
   - One round trip for all apps, none where no app is served over TLS. Keys are made on the host, or travel in arguments that no log shows.
   - A changed certificate is tested with the whole configuration before nginx reloads; if nginx refuses it, the one before is put back.
-author: emperor.flask maintainers
+version_added: 0.1.0
+author: emperor.flask maintainers (@emperor)
 options:
   step:
     description:
@@ -50,134 +49,3 @@ RETURN = r"""
 written: {description: Paths that were written or given another owner or mode., type: list, elements: str, returned: where an app is served over TLS}
 due: {description: Apps that the step C(issue) has something to do for., type: list, elements: str, returned: step provide}
 """
-
-import os
-from contextlib import nullcontext
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils.facts import host_facts
-from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.host.host_lock import host_lock
-from ansible_collections.emperor.flask.plugins.module_utils.nginx import site
-from ansible_collections.emperor.flask.plugins.module_utils.tls import certbot, key_pairs, lineages
-from ansible_collections.emperor.flask.plugins.module_utils.tls.key_pairs import Pair
-from ansible_collections.emperor.flask.plugins.module_utils.tls.lineages import Lineage, Order
-
-# What the controller's half sends for each app, not what a user writes: that is in DOCUMENTATION.
-APP = {
-    "name": {"required": True},
-    "mode": {"required": True},
-    "names": {"type": "list", "elements": "str"},
-    "order": {"type": "dict"},  # of mode acme: directory and email
-}
-DEFAULT = "default"  # no app can have this name
-DEFAULT_NAMES = ["default.invalid"]
-UNCHANGED = "Nothing was changed: nginx serves with the ones it had."
-
-
-def main() -> None:
-    """Take a step, or in check mode say what it would change."""
-    module = AnsibleModule(
-        argument_spec={
-            "step": {"choices": ["provide", "issue", "default_server"], "required": True},
-            "apps": {"type": "list", "elements": "dict", "default": [], "options": APP},
-            "renewal": {"type": "list", "elements": "dict"},  # files; none to take them away, null to leave them
-            "renews": {"type": "bool", "default": True},  # whether any app still has a certificate of an authority
-            # By app. At the top level, where Ansible keeps it out of the host's journal too.
-            "pairs": {"type": "dict", "default": {}, "no_log": True},
-        },
-        supports_check_mode=True,
-    )
-    if module.check_mode and host_facts.nginx_group() is None:  # nginx is still to be installed
-        module.exit_json(changed=True, written=[])
-    try:
-        step = module.params["step"]
-        # certbot and what it runs take the lock themselves, so the step that orders must not hold it.
-        with nullcontext() if module.check_mode or step == "issue" else host_lock():
-            result = STEPS[step](module.params, module.check_mode)
-    except Refusal as refusal:
-        module.fail_json(msg=f"certificates: {refusal}")
-    except OSError as error:
-        module.fail_json(msg=f"certificates: the host cannot do it: {error}; mend that and run again")
-    module.exit_json(**result)
-
-
-def _default_server(params: dict, check_mode: bool) -> dict:
-    standing = key_pairs.is_self_signed(DEFAULT, DEFAULT_NAMES)
-    return _apply({DEFAULT: None if standing else key_pairs.self_signed(DEFAULT_NAMES)}, check_mode)
-
-
-def _provide(params: dict, check_mode: bool) -> dict:
-    """Bring every site a certificate it can begin with; tell which apps the step issue has something to do for."""
-    serving = [app for app in params["apps"] if app["mode"] != "none"]
-    if serving and not check_mode:  # there the role nginx has changed nothing
-        site.check_default_server()
-    missing = bool(params["renewal"]) and not certbot.is_installed()
-    if missing and not check_mode:
-        certbot.install()
-    renewal = None if params["renewal"] is None else lineages.renewal(params["renewal"])
-    if renewal and not check_mode:
-        renewal.apply()
-    result = _apply({app["name"]: _pair(app, params["pairs"].get(app["name"])) for app in serving}, check_mode)
-    for app in serving if not check_mode else []:
-        if app["mode"] != "acme":
-            Lineage(app["name"]).stop_serving()
-    due = [app["name"] for app in params["apps"] if _is_due(app)]
-    changed = result["changed"] or missing or due or (renewal and renewal.changed)
-    return {**result, "changed": bool(changed), "due": due}
-
-
-def _apply(wanted: dict, check_mode: bool) -> dict:
-    """Bring pairs to the host; None where the one that stands there will do."""
-    transaction = key_pairs.transaction(wanted)
-    result = {
-        "changed": transaction.changed,
-        "written": [*transaction.missing, *(file.path for file in transaction.written)],
-        "diff": transaction.diff(),
-    }
-    if transaction.changed and not check_mode:
-        try:
-            transaction.apply()
-        except Refusal as refusal:
-            raise Refusal(f"{refusal}\n{UNCHANGED}") from refusal
-    return result
-
-
-def _is_due(app: dict) -> bool:
-    """Tell whether an authority has to issue, nginx to be given, or certbot to forget a certificate."""
-    lineage = Lineage(app["name"])
-    if app["mode"] != "acme":
-        return lineage.exists
-    return bool(_order(app).lack(lineage)) or not lineage.is_taken()
-
-
-def _issue(params: dict, check_mode: bool) -> dict:
-    """Order what is due, app by app, so that one that fails keeps no other from its own; forget what nobody orders any more."""
-    failures = lineages.issue([_order(app) for app in params["apps"] if app["mode"] == "acme"])
-    for app in params["apps"]:
-        if app["mode"] != "acme":
-            Lineage(app["name"]).forget()
-    if not params["renews"] and not host_facts.lineages():
-        lineages.renewal([]).apply()
-    if failures:
-        raise Refusal("\n".join(failures))
-    return {"changed": True}
-
-
-def _order(app: dict) -> Order:
-    return Order(app["name"], tuple(app["names"]), **app["order"])
-
-
-def _pair(app: dict, given: dict | None) -> Pair | None:
-    if app["mode"] == "files":
-        return Pair(**given)
-    standing = os.path.exists(key_pairs.place(app["name"]))
-    if standing and (app["mode"] == "acme" or key_pairs.is_self_signed(app["name"], app["names"])):
-        return None
-    return key_pairs.self_signed(app["names"])
-
-
-STEPS = {"provide": _provide, "issue": _issue, "default_server": _default_server}
-
-if __name__ == "__main__":
-    main()

@@ -1,9 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) emperor.flask maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Apply a set of configuration files as one transaction."""
-
-from __future__ import annotations
+"""Documentation of the action emperor.flask.configuration, whose host half is the private module configuration_on_host."""
 
 DOCUMENTATION = r"""
 module: configuration
@@ -14,7 +12,8 @@ description:
     Then O(check) runs and O(service) reloads. When either fails, everything is put back and the task fails with its output.
   - A record on the host, C(/var/lib/emperor-flask/<set>.json), remembers what the set owns and a reload that is still owed, so
     that the next run finishes one that died in between.
-author: emperor.flask maintainers
+version_added: 0.1.0
+author: emperor.flask maintainers (@emperor)
 options:
   set:
     description: Name of the set; what it owned before is known by it.
@@ -98,97 +97,3 @@ removed: {description: Paths that were removed., type: list, elements: str, retu
 outdated: {description: "Pattern of the units that go on under the unit file before this one, empty if none does.", type: str, returned: success}
 moved: {description: New paths of what was put aside or back., type: list, elements: str, returned: success}
 """
-
-from contextlib import nullcontext
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.host.files import Access
-from ansible_collections.emperor.flask.plugins.module_utils.host.host_lock import host_lock
-from ansible_collections.emperor.flask.plugins.module_utils.host.transaction import File, Record, Transaction
-
-ACCESS = {"path": {"type": "path", "required": True}, "owner": {"default": "root"}, "group": {"default": "root"}}
-
-
-def main() -> None:
-    """Plan, and unless in check mode apply."""
-    module = AnsibleModule(
-        argument_spec={
-            "set": {"required": True},
-            "directories": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {**ACCESS, "mode": {"default": "0755"}},
-            },
-            "files": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    **ACCESS,
-                    "content": {},
-                    "mode": {"default": "0644"},
-                    "reload": {"type": "bool", "default": True},
-                },
-            },
-            # Contents of the sensitive files by path, apart: of what is nested in a parameter, Ansible writes secrets into the journal.
-            "sensitive": {"type": "dict", "default": {}, "no_log": True},
-            "absent": {"type": "list", "elements": "path", "default": []},
-            "aside": {"type": "list", "elements": "path", "default": []},
-            "check": {"type": "list", "elements": "str", "default": []},
-            "service": {},
-            "instances": {},
-        },
-        supports_check_mode=True,
-    )
-    params = module.params
-    try:
-        with nullcontext() if module.check_mode else host_lock():
-            result = _apply(params, module.check_mode)
-    except Refusal as refusal:
-        module.fail_json(msg=f"{params['set']}: {refusal}\nNothing was changed.")
-    except OSError as error:
-        module.fail_json(msg=f"{params['set']}: the host cannot do it: {error}; mend that and run again")
-    module.exit_json(**result)
-
-
-def _apply(params: dict, check_mode: bool) -> dict:
-    """Compare, and unless in check mode apply; return the module's result."""
-    transaction = Transaction(
-        record=Record.load(params["set"]),
-        files=[_file(item, params["sensitive"]) for item in params["files"]],
-        directories={item["path"]: _access(item) for item in params["directories"]},
-        absent=params["absent"],
-        aside=params["aside"],
-        check=params["check"],
-        service=params["service"],
-        instances=params["instances"],
-    )
-    result = {
-        "changed": transaction.changed,
-        "written": [*transaction.missing, *(file.path for file in transaction.written)],
-        "removed": transaction.removed,
-        "moved": [new for _, new in transaction.moved],
-        "diff": transaction.diff(),
-        "outdated": params["instances"] if transaction.outdates else "",
-    }
-    if not check_mode:
-        transaction.apply()
-    elif not transaction.changed:
-        transaction.test()
-    return result
-
-
-def _file(item: dict, sensitive: dict[str, str]) -> File:
-    secret = item["path"] in sensitive
-    content = sensitive[item["path"]] if secret else item["content"]
-    return File(item["path"], content.encode(), _access(item), item["reload"], secret)
-
-
-def _access(item: dict) -> Access:
-    return Access(int(item["mode"], 8), item["owner"], item["group"])
-
-
-if __name__ == "__main__":
-    main()

@@ -10,7 +10,8 @@ module: host_facts
 short_description: Read what the roles and their validation ask of a host
 description:
   - One round trip that replaces fact gathering for this collection's roles. M(emperor.flask.validate) runs it; it changes nothing.
-author: emperor.flask maintainers
+version_added: 0.1.0
+author: emperor.flask maintainers (@emperor)
 options:
   pythons:
     description: Interpreters whose version is asked.

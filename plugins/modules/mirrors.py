@@ -12,7 +12,8 @@ description:
   - To be used where M(ansible.builtin.apt) has failed. Asks every mirror of the host's sources once and fails with those that do not
     answer, their reasons and the time they were waited for; where all of them answer, with O(error).
   - The next M(ansible.builtin.apt) with C(update_cache) fetches the package lists, however young they are.
-author: emperor.flask maintainers
+version_added: 0.1.0
+author: emperor.flask maintainers (@emperor)
 options:
   error:
     description: What M(ansible.builtin.apt) said.

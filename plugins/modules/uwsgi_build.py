@@ -1,9 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) emperor.flask maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Have uWSGI for each Python that apps run on, built once for all hosts of a kind."""
-
-from __future__ import annotations
+"""Documentation of the action emperor.flask.uwsgi_build, whose host half is the private module uwsgi_build_on_host."""
 
 DOCUMENTATION = r"""
 module: uwsgi_build
@@ -19,7 +17,8 @@ description:
     that it names are installed from each host's own package sources. A host that nobody else should depend on gets a O(cache) of its own.
   - C(<root>/current) names one of these trees, at first that of the first interpreter; the Emperors run on it.
   - A tree that is complete is never touched again, and needs one round trip. A failure leaves nothing behind.
-author: emperor.flask maintainers
+version_added: 0.1.0
+author: emperor.flask maintainers (@emperor)
 options:
   version:
     description: Version of uWSGI.
@@ -68,53 +67,3 @@ relink: {description: Whether C(<root>/current) named none of these trees., type
 built: {description: Trees whose wheel was built on this host., type: list, elements: str, returned: success}
 shipped: {description: Trees whose wheel came from the controller., type: list, elements: str, returned: success}
 """
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils.host import apt
-from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.python import uwsgi_build
-
-
-def main() -> None:
-    """The host's half: ``look`` only looks; ``build`` and ``install`` make the tree of one interpreter; ``link`` mends ``current``."""
-    # What the controller's half sends, not what a user writes: that is in DOCUMENTATION.
-    module = AnsibleModule(
-        argument_spec={
-            "step": {"choices": ["look", "build", "install", "link"], "required": True},
-            "root": {"type": "path", "required": True},
-            "version": {"required": True},
-            "pythons": {"type": "list", "elements": "path", "required": True},
-            "python": {"type": "path"},
-            "checksum": {},
-            "folder": {"type": "path"},
-            "wheel": {"type": "path"},
-            "sha256": {},
-            "packages": {"type": "list", "elements": "str", "default": []},  # to build with, or to run with
-        },
-        required_if=[
-            ("step", "build", ["python", "checksum", "folder"]),
-            ("step", "install", ["python", "wheel", "sha256"]),
-        ],
-        supports_check_mode=True,
-    )
-    params, step = module.params, module.params["step"]
-    try:
-        builds = uwsgi_build.plan(params["root"], params["version"], params["pythons"])
-        if step == "look":
-            module.exit_json(changed=False, **uwsgi_build.look(builds))
-        result = {}
-        with uwsgi_build.changing(builds):
-            apt.have(params["packages"])
-            for build in builds:
-                if build.python == params["python"] and step == "build":
-                    result = build.build(params["checksum"], params["folder"])
-                    apt.retain(result["packages"])  # they came with the compiler
-                elif build.python == params["python"] and step == "install":
-                    build.install(params["wheel"], params["sha256"])
-    except Refusal as refusal:
-        module.fail_json(msg=str(refusal))
-    module.exit_json(changed=True, **result)
-
-
-if __name__ == "__main__":
-    main()

@@ -12,7 +12,8 @@ description:
     naming the app, the key, the value and what to do about it.
   - Reads with M(emperor.flask.host_facts), once per play, what only the host knows, and refuses an unsupported system or an app whose
     name belongs to somebody else.
-author: emperor.flask maintainers
+version_added: 0.1.0
+author: emperor.flask maintainers (@emperor)
 options:
   role:
     description: Role whose variables are checked. Without it, those of every role.
@@ -31,7 +32,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-apps: {description: The apps, merged and converted; each has every key, secrets are hidden., type: list, elements: dict, returned: success}
+apps: {description: "The apps, merged and converted; each has every key, and secrets are hidden.", type: list, elements: dict, returned: success}
 tls: {description: "Whether any entry of C(flask_apps) is served over TLS, released now or not.", type: bool, returned: success}
 host: {description: What M(emperor.flask.host_facts) returns., type: dict, returned: success}
 """

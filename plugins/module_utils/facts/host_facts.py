@@ -62,7 +62,7 @@ def python_behind(interpreter: str, homes: tuple[str, ...] = HOMES) -> str | Non
 def _probe(interpreter: str) -> tuple[str | None, str | None]:
     """An interpreter's X.Y, and the folder that its standard library is in."""
     try:
-        version, _, prefix = run([interpreter, "-c", PROBE]).strip().partition(" ")
+        version, _unused, prefix = run([interpreter, "-c", PROBE]).strip().partition(" ")
     except CommandFailed:
         return None, None
     return version, prefix

@@ -77,4 +77,4 @@ def _groups(pid: str, proc: str) -> dict[str, str]:
     """The paths of a process's groups by the names of their controllers; none where it has just ended."""
     lines = head(os.path.join(proc, pid, "cgroup"), MAX_FILE).decode(errors="replace").split("\n")
     parts = [line.split(":", 2) for line in lines]
-    return {names: path for _, names, path in (part for part in parts if len(part) == 3)}
+    return {names: path for _unused, names, path in (part for part in parts if len(part) == 3)}

@@ -36,7 +36,7 @@ class Health:
     def accepts(self, status: int) -> bool:
         """Tell whether a status code is one of the healthy ones or in one of the ranges."""
         for allowed in self.status:
-            low, _, high = allowed.partition("-")
+            low, _unused, high = allowed.partition("-")
             if int(low) <= status <= int(high or low):
                 return True
         return False
@@ -58,7 +58,7 @@ def get(path: str, health: Health, timeout: float) -> tuple[int, str]:
     The folder is the app's: a link there is not followed. Raises OSError when there is no socket, nobody listens or ``timeout``
     seconds pass, ValueError when the answer is no HTTP.
     """
-    target, _, query = health.path.partition("?")
+    target, _unused, query = health.path.partition("?")
     request = packet(
         {
             "REQUEST_METHOD": "GET",

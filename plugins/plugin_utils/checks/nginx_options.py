@@ -92,7 +92,8 @@ def _limits(app: App) -> Iterator[str]:
 
 def ceilings(variables: dict[str, Any]) -> Iterator[str]:
     """What is wrong with the limits that nginx has for a client over all apps."""
-    yield from _numbers({name: variables[name] for name in CEILINGS if type(variables.get(name)) is int})
+    given = {name: variables[name] for name in CEILINGS if isinstance(variables.get(name), int)}
+    yield from _numbers({name: value for name, value in given.items() if not isinstance(value, bool)})
 
 
 def _numbers(limits: dict[str, int]) -> Iterator[str]:

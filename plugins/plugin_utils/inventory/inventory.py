@@ -62,7 +62,7 @@ class Inventory:
     def serves_tls(self, mode: str | None = None) -> bool:
         """Tell whether any app is served over TLS, in a mode or any, whichever are released now: nginx listens for all of them."""
         defaults = self.value("flask_app_defaults", {})
-        merged = [apps.merge(defaults, app) for _, app in self._entries()[0]]
+        merged = [apps.merge(defaults, app) for _unused, app in self._entries()[0]]
         return any(tls.serves(app) and mode in (None, app["tls"]["mode"]) for app in merged)
 
     def misspelt(self) -> list[str]:
@@ -81,12 +81,14 @@ class Inventory:
 
     def names(self) -> list[str]:
         """The names of all apps, whatever else is wrong with them."""
-        return [str(app.get("name")) for _, app in self._entries()[0]]
+        return [str(app.get("name")) for _unused, app in self._entries()[0]]
 
     def secrets(self) -> list[str]:
         """The values of all apps' secrets. Nothing is checked and no source is fetched for it."""
         defaults = self.value("flask_app_defaults", {})
-        merged = [apps.merge(defaults if isinstance(defaults, dict) else {}, app) for _, app in self._entries()[0]]
+        merged = [
+            apps.merge(defaults if isinstance(defaults, dict) else {}, app) for _unused, app in self._entries()[0]
+        ]
         kept = [app.get("secrets") for app in merged]
         return [str(value) for one in kept if isinstance(one, dict) for value in one.values()]
 

@@ -129,6 +129,6 @@ def _crc24(data: bytes) -> int:
     crc = 0xB704CE
     for byte in data:
         crc ^= byte << 16
-        for _ in range(8):
+        for _unused in range(8):
             crc = crc << 1 ^ (0x1864CFB if crc & 0x800000 else 0)
     return crc & 0xFFFFFF

@@ -8,6 +8,7 @@ the controller. Environment markers stay in the lines, so that one text serves e
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import posixpath
@@ -25,9 +26,11 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.commands import
 from ansible_collections.emperor.flask.plugins.plugin_utils.packages.requirement_files import refuse_repository
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.cache import Cache
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.shipped_files import Tree
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
+
+with contextlib.suppress(ImportError):  # ansible-core has it, the sanity test `import` does without
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.specifiers import SpecifierSet
+    from packaging.utils import canonicalize_name
 
 # With --locked, uv would run the project's build backend, and the Python of a .venv beside it; and a project's own settings of uv could name
 # a folder to write to. The project itself is left to whoever installs the lock. A host has no use for an editable install: its code never changes.

@@ -7,6 +7,7 @@ Each repeats a hash of what it was made for, which is held against the project f
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator
@@ -15,14 +16,16 @@ from typing import Any
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.plugin_utils.packages.lock_files import Locked, locked, read_toml
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.shipped_files import Tree
-from packaging.version import Version
+
+with contextlib.suppress(ImportError):  # ansible-core has it, the sanity test `import` does without
+    from packaging.version import Version
 
 PIPFILE, PIPENV, POETRY, PYPROJECT = "Pipfile", "Pipfile.lock", "poetry.lock", "pyproject.toml"
 REPOSITORIES = ("git", "hg", "svn", "bzr")
 PIPFILE_SPEC = 6  # the only one that Pipenv has had since 2017
 NOT_PACKAGES = {"source", "packages", "dev-packages", "requires", "scripts", "pipfile", "pipenv", "default", "develop"}
 # From this one on, a package says for itself which groups it is for, and on which hosts; what was written before (Poetry 1) needs a resolver.
-FIRST_FORMAT, NEXT_FORMAT = Version("2.1"), Version("3")
+FIRST_FORMAT, NEXT_FORMAT = "2.1", "3"
 EXPORT = "run 'poetry export --output requirements.txt' and say requirements: [requirements.txt]"
 OF_THE_PROJECT = ("requires-python", "dependencies", "optional-dependencies")  # what Poetry's hash has of [project]
 OLDER_KEYS = (
@@ -64,7 +67,7 @@ def from_poetry(tree: Tree) -> Locked:
 
     def lines() -> Locked:
         metadata = lock["metadata"]
-        if not FIRST_FORMAT <= Version(metadata["lock-version"]) < NEXT_FORMAT:
+        if not Version(FIRST_FORMAT) <= Version(metadata["lock-version"]) < Version(NEXT_FORMAT):
             raise Refusal(
                 f"{POETRY} has lock-version {metadata['lock-version']}, but {FIRST_FORMAT} is known; run 'poetry lock' with Poetry 2, "
                 f"which keeps the versions, or {EXPORT}"

@@ -217,7 +217,7 @@ def _line(file: str, text: str) -> Line:
     words = text.split(" ")
     first = next((index for index, word in enumerate(words) if word.startswith("-")), len(words))
     try:
-        options, _ = OPTIONS.parse_args(shlex.split(" ".join(words[first:])), OPTIONS.get_default_values())
+        options, _unused = OPTIONS.parse_args(shlex.split(" ".join(words[first:])), OPTIONS.get_default_values())
     except ValueError:
         options = OPTIONS.get_default_values()
     return Line(file, text, " ".join(words[:first]).strip(), options)

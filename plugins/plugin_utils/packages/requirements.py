@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import posixpath
@@ -28,7 +29,9 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.packages.requirement
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.cache import Cache
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.shipped_files import Tree
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.source import Source
-from packaging.utils import canonicalize_name
+
+with contextlib.suppress(ImportError):  # ansible-core has it, the sanity test `import` does without
+    from packaging.utils import canonicalize_name
 
 SCHEMA = 2
 UV, PYLOCK, REQUIREMENTS, SETUP, PROJECT = "uv.lock", "pylock.toml", "requirements.txt", "setup.py", "."

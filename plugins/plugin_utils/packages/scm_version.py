@@ -16,9 +16,11 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.source import git
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.cache import Cache
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.shipped_files import NOBODYS, git_environment
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.source import Source
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+
+with contextlib.suppress(ImportError):  # ansible-core has it, the sanity test `import` does without
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+    from packaging.version import InvalidVersion, Version
 
 # What build tools are told a version by, as their documentation says. Of the first kind each takes the one of its project alone.
 SETUPTOOLS_SCM = "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_{name}"

@@ -165,5 +165,5 @@ def reverted(result: Result, variables: Result) -> Result:
 
 def _headline(said: str) -> str:
     """The first line of a failure, with the next where that only leads to it: the whole was told when it failed."""
-    first, _, rest = said.partition("\n")
+    first, _unused, rest = said.partition("\n")
     return f"{first} {rest.splitlines()[0].strip()}" if first.endswith(":") and rest.strip() else first

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,9 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.source.shipped_files
     files_of,
     files_of_unpacked,
 )
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+with contextlib.suppress(ImportError):  # ansible-core has it, the sanity test `import` does without
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 KINDS = ("path", "git", "archive", "package")
 BELONGS_TO = {"version": "git", "checksum": "archive"}

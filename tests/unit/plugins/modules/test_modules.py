@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+PACKAGE = "ansible_collections.emperor.flask.plugins.modules"
 FOLDER = Path(__file__).resolve().parents[4] / "plugins/modules"
 # A module whose work is done on the controller has documentation and no code.
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if "AnsibleModule(" in path.read_text(encoding="utf-8"))
@@ -18,7 +19,7 @@ class Captured(Exception):
 
 
 def argument_spec(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    module = importlib.import_module(f"ansible_collections.emperor.flask.plugins.modules.{name}")
+    module = importlib.import_module(f"{PACKAGE}.{name}")
 
     def capture(argument_spec: dict[str, Any], **_options: Any) -> None:
         raise Captured(argument_spec)
@@ -38,3 +39,5 @@ def test_no_secret_is_nested_in_a_parameter(name, monkeypatch):
 
     spec = argument_spec(name, monkeypatch)
     assert not any(nested(option.get("options", {})) for option in spec.values())
+    request = importlib.import_module(f"{PACKAGE}.{name}")
+    assert not nested(getattr(request, "REQUEST", {}))

@@ -18,7 +18,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.files import Ac
 from ansible_collections.emperor.flask.plugins.module_utils.nginx import site
 from ansible_collections.emperor.flask.plugins.module_utils.tls import key_pairs
 from ansible_collections.emperor.flask.plugins.module_utils.tls.key_pairs import Pair
-from ansible_collections.emperor.flask.plugins.modules import certificates as module
+from ansible_collections.emperor.flask.plugins.modules import certificates_on_host as module
 from certificates import leaf
 from cryptography import x509
 

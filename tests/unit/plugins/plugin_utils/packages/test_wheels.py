@@ -165,6 +165,7 @@ class Fleet(uwsgi_build.ActionModule):
             log.write(what + "\n")
 
     def _execute_module(self, module_name, module_args, task_vars):
+        module_args = module_args["request"]
         step, root = module_args["step"], self.folder / self.name
         packages = module_args.get("packages", [])
         self._say(" ".join([step, module_args.get("python") or "", *(["with", *packages] if packages else [])]).strip())

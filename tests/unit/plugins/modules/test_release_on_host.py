@@ -10,7 +10,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.commands import
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.nginx import group_change, program, reloader
 from ansible_collections.emperor.flask.plugins.module_utils.release import app_lock
-from ansible_collections.emperor.flask.plugins.modules import release
+from ansible_collections.emperor.flask.plugins.modules import release_on_host
 
 ALICE, BOB = {"token": "boot/1/10", "name": "alice@laptop"}, {"token": "boot/2/20", "name": "bob@desk"}
 NAMES = ("blog", "hostile", "shop")
@@ -23,7 +23,7 @@ class Ended(Exception):
 @pytest.fixture
 def step(monkeypatch, tmp_path):
     """Run a step of Alice's for three apps, of which one cannot; returns the result and the apps that it was done for."""
-    monkeypatch.setattr(release, "Layout", lambda name: Layout(name, str(tmp_path)))
+    monkeypatch.setattr(release_on_host, "Layout", lambda name: Layout(name, str(tmp_path)))
     monkeypatch.setattr(reloader, "OWED", str(tmp_path / "owed"))
     monkeypatch.setattr(group_change, "leave_old_groups", lambda: None)
     monkeypatch.setattr(program, "master", lambda: 1)
@@ -42,14 +42,17 @@ def step(monkeypatch, tmp_path):
             raise Ended
 
         items = [{"name": name, "activation": None, "before": None} for name in NAMES]
-        params = {"step": name, "apps": items, "owner": owner, "dead": [], "secrets": {}}
+        request = {"step": name, "apps": items, "owner": owner}
         module = SimpleNamespace(
-            params=params, check_mode=False, exit_json=end, fail_json=lambda **said: end(failed=True, **said)
+            params={"request": request, "secrets": {}},
+            check_mode=False,
+            exit_json=end,
+            fail_json=lambda **said: end(failed=True, **said),
         )
-        monkeypatch.setattr(release, "AnsibleModule", lambda **_: module)
-        monkeypatch.setattr(release, "_take", take)
+        monkeypatch.setattr(release_on_host, "AnsibleModule", lambda **_: module)
+        monkeypatch.setattr(release_on_host, "_take", take)
         with pytest.raises(Ended):
-            release.main()
+            release_on_host.main()
         return ended, done
 
     return step
