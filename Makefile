@@ -19,13 +19,15 @@ demo: setup ## Create a throw-away host, put the tutorial's app on it, fetch the
 demo-clean: ## Take the demo's host away
 	docker rm --force --volumes emperor-demo
 
-lint: setup ## Check the code: ansible-lint, yamllint, ruff, shellcheck, changelog fragments
+lint: setup ## Check the code: ansible-lint, yamllint, ruff, mypy, shellcheck, changelog; and the tarball: ansible-test sanity, galaxy-importer, antsibull-docs
 	ansible-lint
 	yamllint .
 	ruff check
+	@scripts/types.sh
 	ruff format --check
 	shellcheck scripts/*.sh tests/images/*.sh tests/images/*/start-systemd tests/fixtures/*/*.sh benchmarks/*.sh .ci/run
 	antsibull-changelog lint
+	@scripts/published.sh
 
 unit: setup ## Run the unit tests; every nginx that can be had tests what the templates render
 	@scripts/test-hosts.sh debian-12 debian-13 debian-testing
@@ -40,8 +42,8 @@ molecule-ubuntu: setup ## Run the default scenario on Ubuntu 22.04, 24.04 and 26
 readme: setup ## Type README's commands in a fresh clone; takes the demo's host away
 	pytest tests/readme
 
-test: setup ## Run lint, unit, both molecule targets and readme; ends with the counts
-	@scripts/test.sh
+test: setup ## Run lint, unit, both molecule targets and readme; ends with the counts (FAST=1: lint, unit and the scenario ssh, in ten minutes)
+	@FAST=$(FAST) scripts/test.sh
 
 soak: setup ## Kill 20 controllers, release 50 times in a row under load, let 3000 streams go, take all there is beside a neighbour, send 1000 malformed requests; prints its seeds (EMPEROR_SEED repeats them)
 	EMPEROR_KILLS=20 EMPEROR_ROW=50 PYTEST_ADDOPTS="-v -s -o faulthandler_timeout=0 -k 'killed or row'" molecule test -s releases

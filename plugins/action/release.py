@@ -68,7 +68,7 @@ class ActionModule(ActionBase):
         says = result.get("failed") or result.get("hooks") or result.get("failures")
         result = messages.of(result, self._inventory.secrets()) if says else result
         for failure in result.get("failures", {}).values():
-            display.display(failure, color=constants.COLOR_ERROR)
+            display.display(failure, color=constants.COLOR_ERROR)  # type: ignore[attr-defined]  # made when it is imported
         return result
 
     def _put_away(self, plan: Result | None = None) -> Result:
@@ -211,7 +211,7 @@ class ActionModule(ActionBase):
         apps = [app for app in plan["apps"] if app["name"] not in failed]
         if STEPS[step].hook:
             apps = [app for app in apps if step in app["hooks"] and plans.leads(self._vars, app["name"])]
-        result = self._for_each(step, _items(step, apps)) if apps else {"changed": False}
+        result: Result = self._for_each(step, _items(step, apps)) if apps else {"changed": False}
         if step == "retire" and not result.get("failed"):
             done = [app for app in apps if app["name"] not in result.get("failures", {})]
             result["report"] = [plans.report(app, plan, self._vars["inventory_hostname"]) for app in done]
@@ -276,7 +276,8 @@ class ActionModule(ActionBase):
 
     def _remote(self, name: str) -> str:
         """The path of a file in the task's folder on the host."""
-        return self._connection._shell.join_path(self._connection._shell.tmpdir or self._make_tmp_path(), name)
+        shell = self._connection._shell
+        return str(shell.join_path(shell.tmpdir or self._make_tmp_path(), name))
 
     def _module(self, step: str, apps: list[Result], secrets: dict[str, str] | None = None) -> Result:
         """Take a step that fails where it fails for one app."""
@@ -287,7 +288,7 @@ class ActionModule(ActionBase):
     def _for_each(self, step: str, apps: list[Result], secrets: dict[str, str] | None = None) -> Result:
         """Run the module; again where a lock stands in the way whose owner, a process of this machine, is dead. ``failures`` are by app."""
         arguments = {"step": step, "apps": apps, "owner": lock_owner.current()}
-        result = self._execute_module(
+        result: Result = self._execute_module(
             MODULE, module_args={"request": arguments, "secrets": secrets or {}}, task_vars=self._vars
         )
         tokens = []

@@ -103,7 +103,7 @@ class ActionModule(ActionBase):
         """Run the module; its failure is the task's."""
         arguments = {"step": step, **{key: self._arguments[key] for key in ("version", "pythons", "root")}, **more}
         lock_owner.require()
-        result = self._execute_module(MODULE, module_args={"request": arguments}, task_vars=self._vars)
+        result: Result = self._execute_module(MODULE, module_args={"request": arguments}, task_vars=self._vars)
         if result.get("failed"):
             failed = messages.of(result)
             raise AnsibleActionFail(failed.get("msg", f"{MODULE} failed"), result=failed)

@@ -137,7 +137,7 @@ class ActionModule(ActionBase):
 
     def _host(self, pythons: list[str]) -> dict[str, Any]:
         """What only the host knows: asked once per play, then taken from the facts."""
-        known = self._vars.get("ansible_facts", {}).get(FACT)
+        known: dict[str, Any] = self._vars.get("ansible_facts", {}).get(FACT)
         if known and set(pythons) <= set(known["pythons"]):
             return known
         result = self._execute_module(
@@ -148,7 +148,8 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(failed.get("msg", "the host does not answer"), result=failed)
         # The interpreter that Ansible found on the host, unless it was told one: without it the next task looks again.
         self._discovered = result.get("ansible_facts", {})
-        return result["host"]
+        host: dict[str, Any] = result["host"]
+        return host
 
 
 def _warn(app: apps.App) -> None:

@@ -89,12 +89,12 @@ def main() -> None:
     module.exit_json(**result)
 
 
-def _default_server(params: dict, check_mode: bool) -> dict:
+def _default_server(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     standing = key_pairs.is_self_signed(DEFAULT, DEFAULT_NAMES)
     return _apply({DEFAULT: None if standing else key_pairs.self_signed(DEFAULT_NAMES)}, check_mode)
 
 
-def _provide(params: dict, check_mode: bool) -> dict:
+def _provide(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Bring every site a certificate it can begin with; tell which apps the step issue has something to do for."""
     serving = [app for app in params["apps"] if app["mode"] != "none"]
     if serving and not check_mode:  # there the role nginx has changed nothing
@@ -114,7 +114,7 @@ def _provide(params: dict, check_mode: bool) -> dict:
     return {**result, "changed": bool(changed), "due": due}
 
 
-def _apply(wanted: dict, check_mode: bool) -> dict:
+def _apply(wanted: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Bring pairs to the host; None where the one that stands there will do."""
     transaction = key_pairs.transaction(wanted)
     result = {
@@ -130,7 +130,7 @@ def _apply(wanted: dict, check_mode: bool) -> dict:
     return result
 
 
-def _is_due(app: dict) -> bool:
+def _is_due(app: dict[str, Any]) -> bool:
     """Tell whether an authority has to issue, nginx to be given, or certbot to forget a certificate."""
     lineage = Lineage(app["name"])
     if app["mode"] != "acme":
@@ -138,7 +138,7 @@ def _is_due(app: dict) -> bool:
     return bool(_order(app).lack(lineage)) or not lineage.is_taken()
 
 
-def _issue(params: dict, check_mode: bool) -> dict:
+def _issue(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Order what is due, app by app, so that one that fails keeps no other from its own; forget what nobody orders any more."""
     failures = lineages.issue([_order(app) for app in params["apps"] if app["mode"] == "acme"])
     for app in params["apps"]:
@@ -151,13 +151,13 @@ def _issue(params: dict, check_mode: bool) -> dict:
     return {"changed": True}
 
 
-def _order(app: dict) -> Order:
+def _order(app: dict[str, Any]) -> Order:
     return Order(app["name"], tuple(app["names"]), **app["order"])
 
 
-def _pair(app: dict, given: dict | None) -> Pair | None:
+def _pair(app: dict[str, Any], given: dict[str, Any] | None) -> Pair | None:
     if app["mode"] == "files":
-        return Pair(**given)
+        return Pair(**(given or {}))
     standing = os.path.exists(key_pairs.place(app["name"]))
     if standing and (app["mode"] == "acme" or key_pairs.is_self_signed(app["name"], app["names"])):
         return None

@@ -92,7 +92,7 @@ def main() -> None:
     module.exit_json(**result)
 
 
-def _apply(params: dict, check_mode: bool) -> dict:
+def _apply(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Compare, and unless in check mode apply; return the module's result."""
     transaction = Transaction(
         record=Record.load(params["set"]),
@@ -119,13 +119,13 @@ def _apply(params: dict, check_mode: bool) -> dict:
     return result
 
 
-def _file(item: dict, sensitive: dict[str, str]) -> File:
+def _file(item: dict[str, Any], sensitive: dict[str, str]) -> File:
     secret = item["path"] in sensitive
     content = sensitive[item["path"]] if secret else item["content"]
     return File(item["path"], content.encode(), _access(item), item["reload"], secret)
 
 
-def _access(item: dict) -> Access:
+def _access(item: dict[str, Any]) -> Access:
     return Access(int(item["mode"], 8), item["owner"], item["group"])
 
 

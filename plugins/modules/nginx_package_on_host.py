@@ -76,7 +76,7 @@ def main() -> None:
     module.exit_json(**result)
 
 
-def _install(params: dict, check_mode: bool) -> dict:
+def _install(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     from_nginx_org = params["origin"] == "nginx.org"
     supply = Supply(
         record=Record.load("nginx_package"),
@@ -105,7 +105,7 @@ def _install(params: dict, check_mode: bool) -> dict:
     }
 
 
-def _renew_keys(params: dict, check_mode: bool) -> dict:
+def _renew_keys(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     files = [file for file in _files(params) if file.differs()]
     if not check_mode:
         for file in files:
@@ -113,14 +113,14 @@ def _renew_keys(params: dict, check_mode: bool) -> dict:
     return {"changed": bool(files)}
 
 
-def _hand_over(params: dict, check_mode: bool) -> dict:
+def _hand_over(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     outdated = program.is_outdated()
     if outdated and not check_mode and not program.hand_over():
         systemd.restart("nginx.service")
     return {"changed": outdated}
 
 
-def _files(params: dict) -> list[File]:
+def _files(params: dict[str, Any]) -> list[File]:
     return [File(path, content.encode(), Access(0o644)) for path, content in params["files"].items()]
 
 

@@ -75,7 +75,7 @@ def main() -> None:
     if module.check_mode and step != "look":
         module.exit_json(changed=_would_change(step, apps), by_app={})
     declared = STEPS[step]
-    results: dict = {}
+    results: dict[str, Any] = {}
     failures: dict[str, str] = {}
     try:
         with ExitStack() as locks:
@@ -100,7 +100,7 @@ def main() -> None:
     module.exit_json(changed=changed, by_app=results, failures=failures, **others)
 
 
-def _take(step: str, item: dict, secrets: dict) -> Any:
+def _take(step: str, item: dict[str, Any], secrets: dict[str, Any]) -> Any:
     """Take a step with one app: what it takes, as the engine has it."""
     given = {**item, "secrets": secrets.get(item["name"], "")}
     taken = {key: given[key] for key in STEPS[step].takes}
@@ -111,17 +111,17 @@ def _take(step: str, item: dict, secrets: dict) -> Any:
     return getattr(_app(item), step)(**taken)
 
 
-def _would_change(step: str, apps: list[dict]) -> bool:
+def _would_change(step: str, apps: list[dict[str, Any]]) -> bool:
     """Tell it for check mode. Every other step is taken only where there is something to do."""
     return step != "maintenance" or any(site.is_closed(_app(item).layout) != item["closed"] for item in apps)
 
 
-def _locked(locks: ExitStack, params: dict) -> list[dict]:
+def _locked(locks: ExitStack, params: dict[str, Any]) -> list[dict[str, Any]]:
     """Take the apps' locks for this step; return the apps. What another play holds has nothing of ours to revert.
 
     Where a step that begins cannot have all, it leaves none behind.
     """
-    held: list[dict] = []
+    held: list[dict[str, Any]] = []
     for item in params["apps"]:
         try:
             locks.enter_context(app_lock.held(_app(item).layout.lock, params["owner"], params["dead"]))
@@ -142,7 +142,7 @@ def _text(said: str) -> str:
     return said.encode(errors="backslashreplace").decode()
 
 
-def _app(item: dict) -> App:
+def _app(item: dict[str, Any]) -> App:
     return App(Layout(item["name"]))
 
 

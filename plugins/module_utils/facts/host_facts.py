@@ -13,6 +13,7 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import PurePath
+from typing import cast
 
 from ansible_collections.emperor.flask.plugins.module_utils.host import users
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, run
@@ -107,7 +108,7 @@ def nameservers(resolv_conf: str = "/etc/resolv.conf") -> list[str]:
 def memory(meminfo: str = "/proc/meminfo") -> int:
     """Bytes of memory that the machine has."""
     with open(meminfo, encoding="ascii") as stream:
-        return int(re.search(r"^MemTotal:\s+(\d+) kB", stream.read(), re.MULTILINE).group(1)) * 1024
+        return int(_found(r"^MemTotal:\s+(\d+) kB", stream.read())) * 1024
 
 
 def lineages(folder: str = "/etc/letsencrypt/renewal") -> list[str]:
@@ -125,11 +126,16 @@ def number(path: str) -> int:
 def open_files(proc: str = "/proc") -> int:
     """How many files systemd can let a service open: what the kernel allows where it may raise limits, else its own limit."""
     with open(f"{proc}/1/status", encoding="utf-8", errors="replace") as stream:
-        capabilities = int(re.search(r"^CapEff:\s+(\w+)", stream.read(), re.MULTILINE).group(1), 16)
+        capabilities = int(_found(r"^CapEff:\s+(\w+)", stream.read()), 16)
     if capabilities & CAP_SYS_RESOURCE:
         return number(f"{proc}/sys/fs/nr_open")
     with open(f"{proc}/1/limits", encoding="ascii") as stream:
-        return int(re.search(r"^Max open files\s+\d+\s+(\d+)", stream.read(), re.MULTILINE).group(1))
+        return int(_found(r"^Max open files\s+\d+\s+(\d+)", stream.read()))
+
+
+def _found(pattern: str, text: str) -> str:
+    """The group of a line that the kernel always writes."""
+    return cast("re.Match[str]", re.search(pattern, text, re.MULTILINE)).group(1)
 
 
 def digest(path: str) -> str | None:

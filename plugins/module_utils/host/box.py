@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from typing import Any
 
 UNIT = "/etc/systemd/system/uwsgi-emperor@.service"
 BEGIN, END = "# The box begins.", "# The box ends."
@@ -99,12 +100,12 @@ def sandbox(app: str, unit_file: str = UNIT) -> list[str]:
     )
 
 
-def timeout(manifest: dict, kind: str) -> int:
+def timeout(manifest: dict[str, Any], kind: str) -> int:
     """How long a build, hook or command of a release may take, in seconds."""
-    return manifest.get("timeouts", TIMEOUTS)[kind]
+    return int(manifest.get("timeouts", TIMEOUTS)[kind])
 
 
-def ceilings(manifest: dict) -> list[str]:
+def ceilings(manifest: dict[str, Any]) -> list[str]:
     """The limits of each process of a release; those of the whole box are its slice's."""
     limits = manifest.get("limits", LIMITS)
     return [f"LimitNOFILE={limits['files']}", f"LimitFSIZE={limits['log']}"]

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
-from typing import IO
+from typing import cast
 
 from ansible.module_utils.common.warnings import warn
 
@@ -59,13 +60,13 @@ def run(argv: list[str], cwd: str | None = None, env: dict[str, str] | None = No
     except OSError as error:
         raise CommandFailed(argv, 127, str(error)) from error
     with process:
-        output = _end_of(process.stdout)
+        output = _end_of(cast(io.BufferedReader, process.stdout))
     if process.returncode:
         raise CommandFailed(argv, process.returncode, output.strip())
     return output
 
 
-def _end_of(stream: IO[bytes]) -> str:
+def _end_of(stream: io.BufferedReader) -> str:
     """What a command prints, without its beginning where that is more than MOST_OUTPUT: an app's may never end."""
     kept = b""
     while chunk := stream.read1(CHUNK):

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.emperor.flask.plugins.module_utils.host import box, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.host.box import Job
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal, run, tail
@@ -58,7 +60,7 @@ def run_job(job: Job, command: list[str], given: str | None = None) -> str:
         raise
 
 
-def because(error: CommandFailed, manifest: dict, kind: str) -> str:
+def because(error: CommandFailed, manifest: dict[str, Any], kind: str) -> str:
     """Why a job of this kind failed: the end of what it printed, and the remedy where it was killed or took too long."""
     said = tail(error.output)
     if isinstance(error, TimedOut):
@@ -74,14 +76,14 @@ def require_box(app: str) -> None:
         raise Refusal(str(error)) from error
 
 
-def build(layout: Layout, manifest: dict, folder: str, settings: list[str]) -> Job:
+def build(layout: Layout, manifest: dict[str, Any], folder: str, settings: list[str]) -> Job:
     """A job that builds a release, as the account that builds for the app, in ``folder``; ``settings`` name what it may see and write."""
     return Job(
         layout.name, _build_unit(layout), layout.builder, folder, box.timeout(manifest, "build"), [*BUILD, *settings]
     )
 
 
-def hook(layout: Layout, when: str, activation: str, manifest: dict, folder: str) -> Job:
+def hook(layout: Layout, when: str, activation: str, manifest: dict[str, Any], folder: str) -> Job:
     """A job that runs a hook of an activation, as the app's user, in ``folder``."""
     unit = f"emperor-{when}-{box.escaped(layout.name)}-{activation}"
     return Job(layout.name, unit, layout.name, folder, box.timeout(manifest, "hook"), box.ceilings(manifest))

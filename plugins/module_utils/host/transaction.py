@@ -122,7 +122,7 @@ class Transaction:
         self.removed = [path for path in [*self.absent, *dropped, *outdated] if os.path.lexists(path)]
         self.moved = [(path, path + ASIDE) for path in self.aside if os.path.lexists(path)]
         self.moved += [(path + ASIDE, path) for path in returning if not os.path.lexists(path)]
-        self.idle = bool(self.service) and not systemd.is_ready(self.service)
+        self.idle = self.service is not None and not systemd.is_ready(self.service)
         self.reloading = self.served = False
         # Instances are outdated when the unit that they run under changes; where it is new, none runs yet.
         units = [file.path for file in self.written if file.reload and file.path.startswith(UNITS)]
@@ -241,7 +241,7 @@ class Transaction:
     def _reload(self) -> None:
         """Let the service read its files again; its instances reload, but for a changed unit: they are marked as outdated, for only a start applies it."""
         if self.instances is None:
-            systemd.reload(self.service)
+            systemd.reload(str(self.service))
         elif self.outdates:
             outdated.mark(self.instances)
         else:

@@ -113,7 +113,7 @@ def _is_right(layout: Layout, default_server: bool) -> bool:
 
 def names_of_others(apps: Collection[str], sites: str = SITES) -> dict[str, str]:
     """The server names, in small letters, that apps answer for whose sites nginx reads, by name: that app. Not those of ``apps``."""
-    found = {}
+    found: dict[str, str] = {}
     for name in names_in(sites):
         owner = OURS.fullmatch(link_target(os.path.join(sites, name)) or "")
         if owner and owner.group(1) not in apps:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from typing import cast
 
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import tail
 
@@ -59,7 +60,7 @@ def _requirement(output: str) -> str | None:
 
 
 def _name(requirement: str) -> str:
-    return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]*", requirement)[0]).lower()
+    return re.sub(r"[-_.]+", "-", cast("re.Match[str]", re.match(r"[\w.-]*", requirement))[0]).lower()
 
 
 def _short(line: str) -> str:

@@ -55,7 +55,7 @@ with open("/proc/self/comm", "w") as name:  # for ps and pgrep
     name.write("uwsgi")
 pyuwsgi.run()
 """
-NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
+NOBODY: dict[str, Any] = {"user": 65534, "group": 65534, "extra_groups": []}
 PATIENCE = 30  # seconds that a program may take to tell its version
 MOST = 2**20  # bytes that it may print or write
 # A line of dpkg-query --search: packages, each with ":architecture" where it has one, then the path.

@@ -103,7 +103,7 @@ def kill_tree(pid: int) -> None:
 
 def _read(stream: Any) -> str:
     stream.seek(0)
-    return stream.read()
+    return str(stream.read())
 
 
 def _write(stream: Any, content: Owner) -> None:

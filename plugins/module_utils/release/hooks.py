@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.emperor.flask.plugins.module_utils.host import box, jobs
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal, tail
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
@@ -13,7 +15,7 @@ SHELL = ["/bin/sh", "-ec"]
 MOST_SHOWN = 2**16  # characters of a hook's output that go to the controller
 
 
-def run_hooks(layout: Layout, activation: activations.Activation, manifest: dict, when: str) -> list[str]:
+def run_hooks(layout: Layout, activation: activations.Activation, manifest: dict[str, Any], when: str) -> list[str]:
     """Run an activation's hooks one after the other in its code; return what they printed. The first that fails ends it with Refusal."""
     code, venv = layout.code(manifest["code"]), layout.venv(manifest["venv"])
     job = jobs.hook(layout, when, str(activation), manifest, code)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, field
+from typing import Any
 
 SCHEMA = 2  # of a release's manifest
 
@@ -24,11 +25,11 @@ class Release:
     source: str
     code: str
     venv: str
-    packages: dict
+    packages: dict[str, Any]
     env: str
     uwsgi_ini: str
     nginx_conf: str
-    manifest: dict
+    manifest: dict[str, Any]
     static: str = ""
     packaged: bool = False
     instances: list[str] = field(default_factory=list)

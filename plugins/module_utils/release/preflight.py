@@ -43,7 +43,7 @@ def _may_write_less(layout: Layout, live: Activation, bytes_from_now: int) -> bo
         before = manifest.read(layout, live.release)
     except (FileNotFoundError, manifest.Unknown):
         return True
-    return before["unlimited"] or bytes_from_now < before["limits"]["log"]
+    return bool(before["unlimited"] or bytes_from_now < before["limits"]["log"])
 
 
 def check_files(layout: Layout, release: Release) -> None:

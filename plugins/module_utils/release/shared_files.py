@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.host import jobs
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal
@@ -22,7 +23,7 @@ mv -T "$2.partial" "$2"
 """
 
 
-def share(layout: Layout, identity: str, manifest: dict, folder: str, path: str) -> None:
+def share(layout: Layout, identity: str, manifest: dict[str, Any], folder: str, path: str) -> None:
     """Put a link in a path's place in the code or the packages of a release; raise Refusal where a link on the way there leads root elsewhere."""
     inside, outside = os.path.join(folder, path), os.path.join(layout.shared, path)
     parent = os.path.dirname(os.path.normpath(path))

@@ -12,7 +12,7 @@ import contextlib
 import os
 import secrets as randomness
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 from ansible_collections.emperor.flask.plugins.module_utils.facts import host_facts
 from ansible_collections.emperor.flask.plugins.module_utils.host import apt, jobs, slices, systemd
@@ -146,7 +146,7 @@ class App:
     def rollback(self, wanted: str | None) -> dict[str, Any]:
         """Stage and start in one round trip: what is on the host already needs no host to wait for another before it starts."""
         plan = self._go_back(wanted)
-        self.candidate(Activation.parse(plan["activation"]))
+        self.candidate(cast(Activation, Activation.parse(plan["activation"])))
         return plan
 
     def _go_back(self, release: str | None) -> dict[str, Any]:
@@ -171,9 +171,7 @@ class App:
     def _plan(self, live: Activation | None, release: str, exports: str) -> dict[str, Any]:
         """Number an activation of a staged release; the live one, if it is that release with these secrets, and healthy."""
         layout, activation = self.layout, live
-        same = live in activations.governed(layout) and live.release == release
-        same = same and _text(activations.secrets(layout, live.number)) == exports
-        if not (same and systemd.is_ready(layout.unit) and self._is_healthy(live)):
+        if live is None or not self._goes_on(live, release, exports):
             activation = activations.following(layout, release)
             activations.stage(layout, activation, exports)
         made_of = self.manifest(release)
@@ -183,6 +181,12 @@ class App:
             "host": made_of["health"]["host"],
             "scheme": made_of["health"]["scheme"],
         }
+
+    def _goes_on(self, live: Activation, release: str, exports: str) -> bool:
+        """Tell whether the live activation is of that release, with these secrets, and healthy."""
+        same = live in activations.governed(self.layout) and live.release == release
+        same = same and _text(activations.secrets(self.layout, live.number)) == exports
+        return same and systemd.is_ready(self.layout.unit) and self._is_healthy(live)
 
     def before_switch(self, activation: Activation) -> list[str]:
         """Run the hooks of a release before it takes requests; return what they printed."""

@@ -90,7 +90,9 @@ def _environment() -> Iterator[dict[str, str]]:
     environment = {**os.environ, "LC_ALL": "C.UTF-8"}
     proxy = Snapshot.take(PROXY).content
     if proxy:
-        environment.update(line.split("=", 1) for line in proxy.decode().splitlines())
+        for line in proxy.decode().splitlines():
+            name, _equals, value = line.partition("=")
+            environment[name] = value
     with tempfile.NamedTemporaryFile(prefix="emperor-acme-") as bundle:
         own = Snapshot.take(CA).content
         if own:

@@ -27,10 +27,10 @@ class Certificate:
             text = run(["openssl", "x509", "-in", path, "-noout", "-enddate", "-issuer", "-ext", "subjectAltName"])
         except CommandFailed:
             return None
-        end = re.search(r"^notAfter=(.+)$", text, re.MULTILINE)
+        end = re.findall(r"^notAfter=(.+)$", text, re.MULTILINE)[0]
         names = frozenset(name.lower() for name in re.findall(r"DNS:([^\s,]+)", text))
-        issuer = re.search(r"^issuer=(.*)$", text, re.MULTILINE)
-        return cls(names, ssl.cert_time_to_seconds(end.group(1)), issuer.group(1))
+        issuer = re.findall(r"^issuer=(.*)$", text, re.MULTILINE)[0]
+        return cls(names, ssl.cert_time_to_seconds(end), issuer)
 
     @property
     def end(self) -> str:

@@ -14,6 +14,7 @@ import os
 import re
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from ansible.module_utils.common.warnings import warn
 from ansible_collections.emperor.flask.plugins.module_utils.host import box, cgroup, systemd
@@ -140,7 +141,7 @@ def stage(layout: Layout, activation: Activation, exports: str) -> None:
     replace_file(secrets(layout, activation.number), exports.encode(), Access(0o640, "root", layout.name))
 
 
-def start(layout: Layout, activation: Activation, manifest: dict, emperor: int) -> Start:
+def start(layout: Layout, activation: Activation, manifest: dict[str, Any], emperor: int) -> Start:
     """Let the Emperor (a process id, or 0) start a staged activation: the head of its ini names uWSGI, env, secrets and limits
     to vassal-exec.
 

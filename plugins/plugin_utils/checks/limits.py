@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 App = dict[str, Any]
 Host = dict[str, Any]
@@ -24,7 +24,7 @@ SPARE_TASKS = 32  # for hooks and commands beside two releases
 
 def size(text: str) -> int:
     """Bytes of a size such as 512M; it must be well-formed."""
-    number, unit = SIZE.fullmatch(text).groups()
+    number, unit = cast("re.Match[str]", SIZE.fullmatch(text)).groups()
     return int(number) * UNITS[unit]
 
 
@@ -43,7 +43,7 @@ def _tasks_of_a_release(app: App, host: Host) -> int:
 
     With gevent they are fewer, but the release before may have had threads, and shares the limit until it has ended.
     """
-    return (app["processes"] or host["cpus"]) * (app["threads"] + app["streams"] + 2) + 1
+    return int((app["processes"] or host["cpus"]) * (app["threads"] + app["streams"] + 2) + 1)
 
 
 def mistakes(app: App) -> Iterator[str]:

@@ -174,7 +174,8 @@ def _check_issuer(path: str, place: int, below: x509.Certificate, above: x509.Ce
 def moment(certificate: x509.Certificate, name: str) -> datetime:
     """When a certificate begins or ends. cryptography before 42, such as Ubuntu 24.04's, says it without a time zone."""
     found = getattr(certificate, f"{name}_utc", None)
-    return found or getattr(certificate, name).replace(tzinfo=timezone.utc)
+    moment: datetime = found or getattr(certificate, name).replace(tzinfo=timezone.utc)
+    return moment
 
 
 def _check_time(path: str, one: x509.Certificate, now: datetime) -> None:

@@ -38,7 +38,8 @@ ROLES = Path(__file__).resolve().parents[3] / "roles"
 def options(role: str, entry_point: str = "main") -> dict[str, Any]:
     """The options of a role's entry point; ``app`` of flask_app describes one entry of flask_apps."""
     specs = yaml.safe_load((ROLES / role / "meta/argument_specs.yml").read_text(encoding="utf-8"))
-    return specs["argument_specs"][entry_point]["options"]
+    found: dict[str, Any] = specs["argument_specs"][entry_point]["options"]
+    return found
 
 
 def check(spec: dict[str, Any], values: dict[str, Any]) -> tuple[dict[str, Any], list[str], list[str]]:

@@ -92,7 +92,7 @@ class Inventory:
         kept = [app.get("secrets") for app in merged]
         return [str(value) for one in kept if isinstance(one, dict) for value in one.values()]
 
-    def _entries(self) -> tuple[list[tuple[int, apps.App]], list[str]]:
+    def _entries(self) -> tuple[list[tuple[int, dict[str, Any]]], list[str]]:
         """The entries of flask_apps, templated, with their places. Each is templated by itself, so that an error names it."""
         entries = self.variables.get("flask_apps", [])
         if isinstance(entries, str):

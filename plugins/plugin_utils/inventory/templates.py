@@ -18,4 +18,4 @@ def render(action: ActionBase, template: str, variables: dict[str, Any]) -> str:
         "ansible.builtin.template", loader=action._loader, templar=action._templar
     )
     (text,) = lookup.run([template], variables=variables)
-    return text
+    return str(text)

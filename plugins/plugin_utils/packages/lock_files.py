@@ -139,7 +139,9 @@ def _check_uv(folder: Path, packages: list[dict[str, Any]]) -> None:
 
 def _compare_groups(text: dict[str, Any], made_for: dict[str, Any], name: str) -> None:
     """Compare the groups that are installed where none is asked for, but for ``dev``."""
-    groups = {canonicalize_name(group): members for group, members in text.get("dependency-groups", {}).items()}
+    groups: dict[str, Any] = {
+        canonicalize_name(group): members for group, members in text.get("dependency-groups", {}).items()
+    }
     chosen = text.get("tool", {}).get("uv", {}).get("default-groups", [])
     for group in groups if chosen == "all" else map(canonicalize_name, chosen):
         if group != "dev":
@@ -224,7 +226,7 @@ def _pylock_line(package: dict[str, Any], groups: list[str], lock: str) -> str:
     name, version = package["name"], package.get("version")
     archive = package.get("archive", {})
     if "directory" in package:
-        return package["directory"]["path"]
+        return str(package["directory"]["path"])
     if "vcs" in package:
         return f"{name} @ {package['vcs'].get('type')}+{package['vcs'].get('url', '')}"
     artifacts = [archive] if archive else [*package.get("wheels", []), *filter(None, [package.get("sdist")])]

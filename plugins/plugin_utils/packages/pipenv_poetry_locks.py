@@ -131,7 +131,8 @@ def _pipenv_line(name: str, package: dict[str, Any]) -> str:
 def _poetry_hashes(project: dict[str, Any]) -> Iterator[str]:
     """What Poetry may have written of a pyproject.toml: from 2.3 on with its dependency groups, before without."""
     tool = project.get("tool", {}).get("poetry", {})
-    for groups in (project.get("dependency-groups", {}), {}):
+    own: dict[str, Any] = project.get("dependency-groups", {})
+    for groups in (own, {}):
         of_project = {key: project["project"][key] for key in OF_THE_PROJECT if key in project.get("project", {})}
         content = {
             **({"project": of_project} if of_project else {}),

@@ -16,6 +16,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 from urllib.parse import unquote
 
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
@@ -58,7 +59,7 @@ class _Options(optparse.OptionParser):
         for names in VALUES:
             self.add_option(*names, action="append")
 
-    def error(self, msg: str) -> None:
+    def error(self, msg: str) -> NoReturn:
         """Leave what is unknown to the pip of the host, which may be newer."""
         raise ValueError(msg)
 

@@ -223,4 +223,5 @@ def _dependencies(tree: Tree) -> list[str] | None:
     project = lock_files.read_toml(tree.folder / PYPROJECT, PYPROJECT).get("project")
     if project is None or "dependencies" in project.get("dynamic", []):
         return None
-    return project.get("dependencies", [])
+    found: list[str] = project.get("dependencies", [])
+    return found

@@ -48,8 +48,8 @@ def variables(source: Source, cache: Cache) -> dict[str, str]:
 def after(described: str) -> str | None:
     """The version that ``git describe --long`` stands for, as setuptools-scm counts: after a tag it is the next one, in development."""
     found = DESCRIBED.fullmatch(described)
-    tag = found and TAG.fullmatch(found[1])
-    if not tag:
+    tag = TAG.fullmatch(found[1]) if found else None
+    if not found or not tag:
         return None
     try:
         version = Version(tag[1])
@@ -66,12 +66,13 @@ def _next(version: Version) -> str:
 
 def _project(source: Source) -> tuple[str, set[str]]:
     """A project's name, and the tools that its build requires."""
-    name, required, folder = "", [], source.folder
+    required: Any = []
+    name, folder = "", source.folder
     if "pyproject.toml" in source.files:
         stated = read_toml(folder / "pyproject.toml", "pyproject.toml")
         name = str(_at(stated, "project", "name") or _at(stated, "tool", "poetry", "name") or "")
         required = _at(stated, "build-system", "requires") or []
-    tools = set()
+    tools: set[str] = set()
     for requirement in required if isinstance(required, list) else []:
         with contextlib.suppress(InvalidRequirement):
             tools.add(canonicalize_name(Requirement(str(requirement)).name))

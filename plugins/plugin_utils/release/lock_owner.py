@@ -39,7 +39,7 @@ def require() -> None:
 
 def _controller() -> int:
     parent = multiprocessing.parent_process()
-    return parent.pid if parent else os.getpid()
+    return (parent and parent.pid) or os.getpid()
 
 
 def dead(holder: dict[str, Any] | None) -> str | None:

@@ -32,7 +32,7 @@ def of(result: dict[str, Any], secrets: Iterable[str] = ()) -> dict[str, Any]:
 
 def shown(text: str, secrets: Iterable[str] = ()) -> str:
     """A text as it may be shown."""
-    return _shown(text, _needles(secrets))
+    return str(_shown(text, _needles(secrets)))
 
 
 def visible(text: str) -> str:

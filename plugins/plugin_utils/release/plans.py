@@ -63,7 +63,7 @@ def of_releases(
 
 def of_rollback(began: float, name: str, staged: Result) -> Result:
     """An app that goes back; a rollback keeps all releases and runs no hook. After a failure there is its lock to free."""
-    app = {
+    app: Result = {
         "name": name,
         "before": None,
         "activation": None,
@@ -93,7 +93,7 @@ def leads(variables: Result, name: str) -> bool:
     for host in variables["ansible_play_hosts_all"]:
         plan = variables["hostvars"][host].get(VARIABLE, {}).get("plan") or empty()
         if any(app["name"] == name for app in plan["apps"]):
-            return host == variables["inventory_hostname"]
+            return bool(host == variables["inventory_hostname"])
     return False
 
 

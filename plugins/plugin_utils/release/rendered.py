@@ -101,7 +101,7 @@ class Rendered:
             return f"another release, {self.identity}" if seen["release"] else "it is not on this host"
         if keyed_digest(seen["secrets"]["salt"], self.secrets) != seen["secrets"]["digest"]:
             return "other secrets"
-        return seen["findings"][0]["meaning"]
+        return str(seen["findings"][0]["meaning"])
 
     def diff(self, seen: dict[str, Any]) -> list[dict[str, str]]:
         """What changes for the app, as Ansible's diff shows it; the code by its digest, the secrets not at all."""

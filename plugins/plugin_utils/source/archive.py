@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+from typing import cast
 from urllib.error import URLError
 
 from ansible.module_utils.urls import ConnectionError as NoConnection
@@ -29,7 +30,7 @@ def is_url(location: str) -> bool:
 
 def unpacked(location: str, checksum: str | None, cache: Cache) -> tuple[str, Path]:
     """The archive's SHA-256, and a folder with its files. What was unpacked once is neither fetched nor unpacked again."""
-    wanted = CHECKSUM.fullmatch(checksum).group(1) if checksum else None
+    wanted = cast("re.Match[str]", CHECKSUM.fullmatch(checksum)).group(1) if checksum else None
     if not is_url(location):
         return _unpack(Path(location), location, wanted, cache)
     if wanted and (known := cache.known_tree(wanted)):

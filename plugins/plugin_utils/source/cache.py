@@ -39,7 +39,8 @@ class Cache:
     @classmethod
     def default(cls) -> Cache:
         """The user's cache. Ansible makes its local temporary folder once a run, for all hosts' processes, and removes it."""
-        return cls(default_cache(), Path(constants.DEFAULT_LOCAL_TMP, "emperor.flask"))
+        temporary = constants.DEFAULT_LOCAL_TMP  # type: ignore[attr-defined]  # ansible-core makes it when it is imported
+        return cls(default_cache(), Path(temporary, "emperor.flask"))
 
     def known_tree(self, key: str) -> Path | None:
         """The folder of this key, if there is one; that it was asked for keeps it another month."""

@@ -75,16 +75,16 @@ class Mirror:
         """The commit that ``version`` means now; raises Refusal with the nearest names if it means none."""
         if not (self.folder / "HEAD").exists():
             self._git("init", "--quiet", "--bare")
-        known = ABBREVIATED.fullmatch(version or "") and not self._named(version) and self._resolve(version)
-        if known:
+        abbreviated = bool(version and ABBREVIATED.fullmatch(version))
+        if version and abbreviated and not self._named(version) and (known := self._resolve(version)):
             return known
         self._fetch(version)
         commit = self._named(version) if version else self._resolve(DEFAULT_BRANCH)
-        if not commit and ABBREVIATED.fullmatch(version or ""):
+        if version and abbreviated and not commit:
             commit = self._resolve(version) or self._fetch_commit(version)
         if not commit:
             raise Refusal(
-                f"source.version: {public(self.url)} has no branch, tag or commit '{version}'; {self._hint(version)}"
+                f"source.version: {public(self.url)} has no branch, tag or commit '{version}'; {self._hint(version or DEFAULT_BRANCH)}"
             )
         return commit
 

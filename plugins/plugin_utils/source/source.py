@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.plugin_utils.source import archive, git
@@ -113,7 +113,7 @@ def resolve(source: Entry, cache: Cache | None = None) -> Source:
 def _package(package: str) -> Source:
     """A file travels as the code would, and pip installs it from there; what an index has is no code at all."""
     if not _is_package_file(package):
-        wanted = PACKAGE.fullmatch(package)
+        wanted = cast("re.Match[str]", PACKAGE.fullmatch(package))
         name = f"{wanted['name']}=={wanted['version']}"
         return Source(Path("/"), (), {"package": name}, name)
     file = Path(package)

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 
@@ -74,7 +74,9 @@ def _from_tar(tar: tarfile.TarFile, entry: tarfile.TarInfo, label: str) -> Membe
     if not entry.isreg():
         kind = "hard link" if entry.islnk() else "device or pipe"
         raise Refusal(f"{label}: its member '{entry.name}' is a {kind}; pack files, folders and symbolic links alone")
-    return Member(entry.name, lambda: tar.extractfile(entry), None, bool(entry.mode & 0o100), entry.mtime)
+    return Member(
+        entry.name, lambda: cast("IO[bytes]", tar.extractfile(entry)), None, bool(entry.mode & 0o100), entry.mtime
+    )
 
 
 def _from_zip(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, label: str) -> Member:
@@ -120,13 +122,14 @@ def _is_leaf(member: Member) -> bool:
 
 
 def _write(member: Member, path: Path) -> None:
-    if member.read is None and member.target is None:
+    if member.target is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(member.target)
+        return
+    if member.read is None:
         path.mkdir(parents=True, exist_ok=True)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    if member.target is not None:
-        path.symlink_to(member.target)
-        return
     with member.read() as packed, open(path, "wb") as stream:
         shutil.copyfileobj(packed, stream)
     path.chmod(0o755 if member.executable else 0o644)
