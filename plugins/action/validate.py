@@ -101,7 +101,7 @@ class ActionModule(ActionBase):
         for name in self._vars:
             if name.startswith(prefix) and name not in schema:
                 for near in difflib.get_close_matches(name, schema, n=1, cutoff=0.85):
-                    yield f"'{name}' is no variable of emperor.flask.{role}; did you mean '{near}'? If it is one of your own, give it another name"
+                    yield f"'{name}' is not a variable of emperor.flask.{role}; did you mean '{near}'? If it is one of your own, give it another name"
 
     def _check_strategy(self) -> Iterator[str]:
         """A release goes from step to step on all hosts together, which is what the linear strategies do."""
@@ -131,7 +131,7 @@ class ActionModule(ActionBase):
         """A key is pinned by its whole fingerprint, or anybody could make one that fits."""
         keys = self._inventory.value("nginx_signing_keys", [])
         return [
-            f"nginx_signing_keys has '{key}', which is no fingerprint; write its 40 hexadecimal digits"
+            f"nginx_signing_keys has '{key}', which is not a fingerprint; write its 40 hexadecimal digits"
             for key in signing_keys.malformed(list(map(str, keys if isinstance(keys, list) else [keys])))
         ]
 

@@ -8,7 +8,7 @@ module: certificates
 short_description: Bring the certificates of sites to a host
 description:
   - Every entry of C(flask_apps) whose C(tls.mode) is not C(none) gets C(/etc/nginx/certificates/<app>/combined.pem), its certificate with
-    the chain and the key in one file, which only root can read. It is no part of a release, so a renewed certificate stays renewed through
+    the chain and the key in one file, which only root can read. It is not a part of a release, so a renewed certificate stays renewed through
     a rollback; it goes when the app goes.
   - One round trip for all apps, none where no app is served over TLS. Keys are made on the host, or travel in arguments that no log shows.
   - A changed certificate is tested with the whole configuration before nginx reloads; if nginx refuses it, the one before is put back.

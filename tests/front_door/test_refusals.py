@@ -71,13 +71,13 @@ CASES = {
         lambda files: gallery(static={"/static": "../../etc"}),
         ["app 'gallery'", "static names '../../etc' for /static; write a folder of the code"],
     ),
-    "a proxy that is no address": (
+    "a proxy that is not an address": (
         lambda files: {"nginx_trusted_proxies": ["proxy.example.com"]},
-        ["nginx_trusted_proxies has 'proxy.example.com', which is no address"],
+        ["nginx_trusted_proxies has 'proxy.example.com', which is not an address"],
     ),
-    "an authority that is no URL": (
+    "an authority that is not a URL": (
         lambda files: {"nginx_acme_directory": "acme.example.com"},
-        ["nginx_acme_directory 'acme.example.com' is no https URL"],
+        ["nginx_acme_directory 'acme.example.com' is not an https URL"],
     ),
 }
 

@@ -6,7 +6,7 @@ import tarfile
 
 from render import ROOT
 
-FOLDERS = ("changelogs", "examples", "meta", "playbooks", "plugins", "roles", "tests/sanity", "tests/config.yml")
+FOLDERS = ("changelogs", "docs", "examples", "meta", "playbooks", "plugins", "roles", "tests/sanity", "tests/config.yml")
 MADE = {"FILES.json", "MANIFEST.json"}
 STRAYS = (
     "my-apps.yml",
@@ -35,6 +35,6 @@ def test_it_takes_what_git_has_of_the_folders_that_users_need_and_nothing_that_l
     subprocess.run(["ansible-galaxy", "collection", "build", "--output-path", tmp_path], cwd=checkout, check=True)
     with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as tar:
         packed = {member.name for member in tar if member.isfile()}
-    alone = ("CHANGELOG.md", "LICENSE", "README.md")
+    alone = ("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md")
     wanted = {name for name in tracked if name in alone or name.startswith(FOLDERS)}
     assert packed - MADE == wanted

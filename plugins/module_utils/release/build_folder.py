@@ -86,7 +86,7 @@ def _copy(descriptor: int, target: str) -> None:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise Refusal(
-            f"{ascii(os.path.basename(target))} of the build is no file any more; something changes what is built"
+            f"{ascii(os.path.basename(target))} of the build is not a file any more; something changes what is built"
         )
     preflight.check_disk(os.path.dirname(target), status.st_size)
     with open(target, "xb") as out:

@@ -42,7 +42,7 @@ REMEDIES = (
     ),
     (
         r"<Response \[4",
-        "That is no ACME directory; correct nginx_acme_directory",
+        "That is not an ACME directory; correct nginx_acme_directory",
     ),
     (
         "rateLimited|too many",

@@ -56,7 +56,7 @@ def get(path: str, health: Health, timeout: float) -> tuple[int, str]:
     """Return status and first line of the body of one GET over the socket at ``path``.
 
     The folder is the app's: a link there is not followed. Raises OSError when there is no socket, nobody listens or ``timeout``
-    seconds pass, ValueError when the answer is no HTTP.
+    seconds pass, ValueError when the answer is not HTTP.
     """
     target, _unused, query = health.path.partition("?")
     request = packet(
@@ -94,7 +94,7 @@ def get(path: str, health: Health, timeout: float) -> tuple[int, str]:
             answer += chunk
     found = re.match(rb"HTTP/1\.[01] (\d{3})", answer)
     if not found:
-        raise ValueError(f"the answer is no HTTP: {answer[:80]!r}")
+        raise ValueError(f"the answer is not HTTP: {answer[:80]!r}")
     body = answer.partition(b"\r\n\r\n")[2].decode(errors="replace")
     return int(found.group(1)), body.strip().partition("\n")[0][:200]
 
@@ -104,7 +104,7 @@ def _connect(connection: socket.socket, path: str) -> None:
     there = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if not stat.S_ISSOCK(os.fstat(there).st_mode):
-            raise OSError(f"{path} is no socket")
+            raise OSError(f"{path} is not a socket")
         connection.connect(f"/proc/self/fd/{there}")
     finally:
         os.close(there)

@@ -33,13 +33,13 @@ def mistakes(variables: dict[str, Any]) -> Iterator[str]:
     if "PRIVATE KEY" in certificate:
         yield f"{CERTIFICATE} holds a private key; give the certificate alone"
     elif certificate and "-----BEGIN CERTIFICATE-----" not in certificate:
-        yield f"{CERTIFICATE} is no certificate in PEM; give the file's content, which begins with -----BEGIN CERTIFICATE-----"
+        yield f"{CERTIFICATE} is not a certificate in PEM; give the file's content, which begins with -----BEGIN CERTIFICATE-----"
 
 
 def _url(name: str, url: str) -> Iterator[str]:
     parts = _split(url)
     if parts is None or parts.scheme not in ("http", "https") or not HOST.fullmatch(parts.hostname or ""):
-        yield f"{name} is no URL of a host; write https://host/path, or https://user:password@host/path, percent-encoded"
+        yield f"{name} is not a URL of a host; write https://host/path, or https://user:password@host/path, percent-encoded"
     elif re.search(r"[\s\"'\\]", url):
         yield f"{name} has white space, a quote or a backslash in it; percent-encode what is special"
     elif name != "prerequisites_proxy" and any(UNSAFE.search(word) for word in _credentials(parts)):

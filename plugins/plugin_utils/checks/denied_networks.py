@@ -12,13 +12,13 @@ VARIABLE = "uwsgi_emperor_denied_addresses"
 
 
 def mistakes(given: dict[str, Any]) -> Iterator[str]:
-    """What is no network: systemd would leave it out with a warning that nobody reads."""
+    """What is not a network: systemd would leave it out with a warning that nobody reads."""
     networks = given.get(VARIABLE) or []
     for network in networks if isinstance(networks, list) else [networks]:
         try:
             ipaddress.ip_network(str(network))
         except ValueError as error:
-            yield f"{VARIABLE} has '{network}', which is no network: {error}; write one such as 169.254.0.0/16"
+            yield f"{VARIABLE} has '{network}', which is not a network: {error}; write one such as 169.254.0.0/16"
 
 
 def refusals(host: dict[str, Any], networks: list[str]) -> Iterator[str]:

@@ -67,7 +67,7 @@ def source_mistakes(app: App, source: Source) -> Iterator[str]:
 def _static(app: App) -> Iterator[str]:
     for prefix, folder in app["static"].items():
         if not isinstance(prefix, str) or not PREFIX.fullmatch(prefix):
-            yield f"static has '{prefix}', which is no path of URLs; write it like /static, without a slash at its end"
+            yield f"static has '{prefix}', which is not a path of URLs; write it like /static, without a slash at its end"
             continue
         if _is_within(prefix, PAGES):
             yield f"static has '{prefix}', which nginx answers itself; choose another path"
@@ -105,7 +105,7 @@ def _numbers(limits: dict[str, int]) -> Iterator[str]:
 def _headers(app: App) -> Iterator[str]:
     for name, value in app["security_headers"].items():
         if not isinstance(name, str) or not HEADER.fullmatch(name):
-            yield f"security_headers has '{name}', which is no name of a header; write one like X-Frame-Options"
+            yield f"security_headers has '{name}', which is not the name of a header; write one like X-Frame-Options"
         elif name.lower() in OTHERWISE:
             yield f"security_headers has '{name}'; {OTHERWISE[name.lower()]}"
         elif isinstance(value, bool) or not isinstance(value, (str, int)) or not VALUE.fullmatch(str(value)):

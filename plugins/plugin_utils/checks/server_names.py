@@ -33,7 +33,7 @@ def mistakes(key: str, given: str) -> Iterator[str]:
     elif KEPT.search(given):
         yield f"{key} has '{given}', which has no one way to be written in ASCII; write what the registry calls it (xn--...)"
     elif not NAME.fullmatch(normal(given)) or len(normal(given)) > 253:
-        yield f"{key} has '{given}', which is no host's name: parts of letters, digits and -, 63 characters each at most, with dots between them"
+        yield f"{key} has '{given}', which is not a host name: parts of letters, digits and -, 63 characters each at most, with dots between them"
 
 
 def normal(given: str) -> str:

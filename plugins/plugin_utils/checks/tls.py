@@ -62,7 +62,7 @@ def _canonical_host(host: str, names: list[str]) -> Iterator[str]:
     if host.lower() not in [name.lower() for name in names]:
         yield f"canonical_host '{host}' is none of server_names ({', '.join(names) or 'empty'}); add it to them, or name one of them"
     elif not HOST.fullmatch(host):
-        yield f"canonical_host '{host}' is no host's name; name one host"
+        yield f"canonical_host '{host}' is not a host name; name one host"
 
 
 def _name(name: str, mode: str) -> Iterator[str]:

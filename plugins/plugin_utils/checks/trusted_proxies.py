@@ -14,7 +14,7 @@ FORM = re.compile(r"[0-9A-Fa-f.:]+(/[0-9]+)?")  # of those that Python takes, ng
 
 
 def mistakes(variables: dict[str, Any]) -> Iterator[str]:
-    """Sentences that say which trusted proxy is no address; none if all are."""
+    """Sentences that say which trusted proxy is not an address; none if all are."""
     given = variables.get(TRUSTED) or []
     if not isinstance(given, list):
         yield f"{TRUSTED} is '{given}'; write a list of addresses or networks, such as [10.0.0.0/8]"
@@ -27,6 +27,6 @@ def mistakes(variables: dict[str, Any]) -> Iterator[str]:
             reason = str(error)
         if reason:
             yield (
-                f"{TRUSTED} has '{proxy}', which is no address ({reason}); "
+                f"{TRUSTED} has '{proxy}', which is not an address ({reason}); "
                 "write addresses or networks, such as 192.0.2.10 or 10.0.0.0/8: a name could come to mean somebody else"
             )

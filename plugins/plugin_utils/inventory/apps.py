@@ -213,7 +213,7 @@ def _check_numbers(app: App) -> Iterator[str]:
     if isinstance(app["drain"], bool) or not 1 <= app["drain"] <= MOST_DRAIN:
         yield f"drain is {app['drain']}; it must be a number of seconds from 1 to {MOST_DRAIN}, for the Emperor ends what is left after 60"
     if not SIZE.fullmatch(app["client_max_body_size"]):
-        yield f"client_max_body_size '{app['client_max_body_size']}' is no size; write a number with k, m or g, such as 75m"
+        yield f"client_max_body_size '{app['client_max_body_size']}' is not a size; write a number with k, m or g, such as 75m"
 
 
 def _check_source(app: App) -> Iterator[str]:
@@ -277,13 +277,13 @@ def _check_extras(app: App) -> Iterator[str]:
     for key, example in (("system_packages", "libmagic1"), ("build_packages", "gcc")):
         for package in app[key]:
             if not DEBIAN.fullmatch(package):
-                yield f"{key} has '{package}', which is no name of a Debian or Ubuntu package; write one such as {example}"
+                yield f"{key} has '{package}', which is not the name of a Debian or Ubuntu package; write one such as {example}"
     if not app["python"].startswith("/"):
         yield f"python '{app['python']}' must be an absolute path on the host, such as /usr/bin/python3"
     for option, value in app["vassal_extra"].items():
         values = value if isinstance(value, list) else [value]
         if not OPTION.fullmatch(str(option)):
-            yield f"vassal_extra has '{option}', which is no uWSGI option; write it without dashes before it"
+            yield f"vassal_extra has '{option}', which is not a uWSGI option; write it without dashes before it"
         elif option in REFUSED_OPTIONS:
             yield f"vassal_extra has '{option}': {REFUSED_OPTIONS[option]}"
         elif any(not isinstance(one, (str, int, float)) or "\n" in str(one) for one in values):

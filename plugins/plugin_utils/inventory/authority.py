@@ -29,9 +29,9 @@ def mistakes(inventory: Inventory) -> Iterator[str]:
     directory, email = (_value(inventory, name) for name in (DIRECTORY, EMAIL))
     address = urlsplit(directory)
     if address.scheme != "https" or not address.hostname:
-        yield f"{DIRECTORY} '{directory}' is no https URL; write that of the authority's ACME directory"
+        yield f"{DIRECTORY} '{directory}' is not an https URL; write that of the authority's ACME directory"
     if email and not ADDRESS.fullmatch(email):
-        yield f"{EMAIL} '{email}' is no address; write one, such as ops@example.com, or leave it empty"
+        yield f"{EMAIL} '{email}' is not an address; write one, such as ops@example.com, or leave it empty"
     try:
         ca(inventory)
     except Refusal as refusal:

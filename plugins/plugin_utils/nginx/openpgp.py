@@ -71,7 +71,7 @@ def packets(data: bytes) -> Iterator[Packet]:
     while start < len(data):
         head, position = data[start], start + 1
         if not head & 0x80:
-            raise NotOpenPGP("it is no OpenPGP file")
+            raise NotOpenPGP("it is not an OpenPGP file")
         if head & 0x40:
             tag, first = head & 0x3F, _number(data, position, 1)
             if first < 192:

@@ -74,7 +74,7 @@ def _select(data: bytes, fingerprints: list[str], source: str) -> str:
         keys, found = openpgp.select(data, fingerprints)
     except openpgp.NotOpenPGP as error:
         raise Refusal(
-            f"nginx_signing_key_url: {source} is no file of OpenPGP keys: {error}; correct the URL"
+            f"nginx_signing_key_url: {source} is not a file of OpenPGP keys: {error}; correct the URL"
         ) from error
     if not keys:
         wanted = ", ".join(map(openpgp.normalized, fingerprints))

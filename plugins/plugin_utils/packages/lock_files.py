@@ -105,7 +105,7 @@ def _export(folder: Path) -> str:
     try:
         _check_uv(folder, lock.get("package", []))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise Refusal(f"uv.lock is no lock that is understood here ({error!r}); lock the project anew") from error
+        raise Refusal(f"uv.lock is not a lock that is understood here ({error!r}); lock the project anew") from error
     try:
         return _uv(folder)
     except CommandFailed as error:
@@ -213,7 +213,7 @@ def _requirement(text: str, name: str) -> Requirement:
     try:
         return Requirement(text)
     except InvalidRequirement as error:
-        raise Refusal(f"{name} requires '{text}', which is no requirement: {error}; correct it") from error
+        raise Refusal(f"{name} requires '{text}', which is not a requirement: {error}; correct it") from error
 
 
 def _logical_lines(text: str) -> Iterator[str]:

@@ -89,7 +89,7 @@ def _understood(name: str, lines: Callable[[], Locked]) -> Locked:
     try:
         return lines()
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise Refusal(f"{name} is no lock that is understood here ({error!r}); lock the project anew") from error
+        raise Refusal(f"{name} is not a lock that is understood here ({error!r}); lock the project anew") from error
 
 
 def _pipfile_hash(pipfile: dict[str, Any], sources: list[dict[str, Any]]) -> str:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Requirements files as pip reads them: encodings, logical lines and options, the files that they include, and what they name of the code.
 
-The rules are those of pip's documentation ("Requirements File Format") and of its req_file.py. pip itself is no library, and may be missing on
+The rules are those of pip's documentation ("Requirements File Format") and of its req_file.py. pip itself is not a library, and may be missing on
 the controller. Variables such as ``${TOKEN}`` are the host's; here they stay as they are.
 """
 

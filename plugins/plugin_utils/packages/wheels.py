@@ -84,7 +84,7 @@ class Slot:
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
-            raise Refusal(f"{self.folder / MANIFEST} is no manifest of a wheel ({error})") from error
+            raise Refusal(f"{self.folder / MANIFEST} is not a manifest of a wheel ({error})") from error
         if actual != wheel.sha256:
             raise Refusal(f"{self.path(wheel)} has the SHA-256 {actual}, not {wheel.sha256}")
         return wheel
@@ -104,7 +104,7 @@ class Slot:
     def keep(self, wheel: Wheel, fetch: Callable[[str], Any]) -> None:
         """Let ``fetch`` write the wheel to the path it is given, and keep it if it is what the host says it sent.
 
-        The manifest comes last: what a run that died leaves is no wheel.
+        The manifest comes last: what a run that died leaves is not a wheel.
         """
         beside = self.folder / f"{wheel.file}.partial"
         with _writable(self.folder):

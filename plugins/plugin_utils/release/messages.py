@@ -22,7 +22,7 @@ SAID = ("msg", "exception", "module_stdout", "module_stderr", "hooks", "failures
 def of(result: dict[str, Any], secrets: Iterable[str] = ()) -> dict[str, Any]:
     """A task's result as it may be shown.
 
-    Of a module's failure ansible-core keeps the message a second time, in an ``exception`` that is no text and is what is printed
+    Of a module's failure ansible-core keeps the message a second time, in an ``exception`` that is not text, and it is what is printed
     first. It is left away: ansible-core makes it anew from ``msg``.
     """
     kept = {key: part for key, part in result.items() if key != "exception" or isinstance(part, str)}

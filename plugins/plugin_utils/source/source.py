@@ -111,7 +111,7 @@ def resolve(source: Entry, cache: Cache | None = None) -> Source:
 
 
 def _package(package: str) -> Source:
-    """A file travels as the code would, and pip installs it from there; what an index has is no code at all."""
+    """A file travels as the code would, and pip installs it from there; what an index has is not code at all."""
     if not _is_package_file(package):
         wanted = cast("re.Match[str]", PACKAGE.fullmatch(package))
         name = f"{wanted['name']}=={wanted['version']}"
@@ -156,13 +156,13 @@ def _git_mistakes(source: Entry) -> Iterator[str]:
     if source["git"].startswith("-"):
         yield f"source.git '{source['git']}' starts with '-'; write a URL or a path"
     if version is not None and (not version.strip() or version.startswith("-")):
-        yield f"source.version '{version}' is no branch, tag or commit; name one, or leave it out for the default branch"
+        yield f"source.version '{version}' is not a branch, tag or commit; name one, or leave it out for the default branch"
 
 
 def _archive_mistakes(source: Entry) -> Iterator[str]:
     location, checksum = source["archive"], source.get("checksum")
     if "://" in location and not archive.is_url(location):
-        yield f"source.archive '{git.public(location)}' is no http or https URL; write one, or a file on the controller"
+        yield f"source.archive '{git.public(location)}' is not an http or https URL; write one, or a file on the controller"
     elif checksum is None and archive.is_url(location):
         yield (
             f"source.archive '{git.public(location)}' is a URL, so it needs source.checksum 'sha256:...'; "

@@ -53,7 +53,7 @@ def test_every_mistake_is_reported_at_once(tmp_path):
     assert status != 0
     assert "app 'shop': unknown key 'thread': did you mean 'threads'?" in output
     assert "nginx_greeting is 'perhaps'; write true or false" in output
-    assert "nginx_signing_keys has '2FF4C2A5', which is no fingerprint; write its 40 hexadecimal digits" in output
+    assert "nginx_signing_keys has '2FF4C2A5', which is not a fingerprint; write its 40 hexadecimal digits" in output
 
 
 def test_the_greeting_page_and_an_app_cannot_both_be_the_default_server(tmp_path):
@@ -85,7 +85,7 @@ def test_a_variable_that_nearly_is_one_of_ours_is_refused(tmp_path, name, meant)
     status, output = validate(tmp_path, flask_apps=[APP], **{name: {}})
     assert status != 0
     assert (
-        f"'{name}' is no variable of emperor.flask.{meant.partition('_')[0].replace('flask', 'flask_app')}; did you mean '{meant}'?"
+        f"'{name}' is not a variable of emperor.flask.{meant.partition('_')[0].replace('flask', 'flask_app')}; did you mean '{meant}'?"
         in output
     )
 
@@ -142,5 +142,5 @@ def test_a_certificate_and_a_proxy_that_cannot_work_are_refused_before_any_host_
     status, output = validate(tmp_path, flask_apps=[shop], nginx_trusted_proxies=["proxy.example.com"])
     assert status != 0
     assert f"app 'shop': tls.key: {tmp_path}/shop.key is not the key of tls.certificate {tmp_path}/shop.pem" in output
-    assert "nginx_trusted_proxies has 'proxy.example.com', which is no address" in output
+    assert "nginx_trusted_proxies has 'proxy.example.com', which is not an address" in output
     assert other.key.splitlines()[1] not in output

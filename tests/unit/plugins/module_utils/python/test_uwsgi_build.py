@@ -220,7 +220,7 @@ def test_what_a_build_of_uwsgi_makes_is_taken(tmp_path: Path) -> None:
     more = {str(number): member(name) for number, name in enumerate(names)}
     uwsgi_build.check(packed(tmp_path / FILE, **more), "2.0.31")
     (tmp_path / "no.whl").write_text("no zip")
-    with pytest.raises(Refusal, match="no.whl is no wheel"):
+    with pytest.raises(Refusal, match="no.whl is not a wheel"):
         uwsgi_build.check(str(tmp_path / "no.whl"), "2.0.31")
 
 

@@ -41,7 +41,7 @@ def release(packaged=False, **folders):
 
 
 def published(layout):
-    """Every path of the entry that is no folder."""
+    """Every path of the entry that is not a folder."""
     top = Path(layout.static(DIGEST))
     return sorted(str(path.relative_to(top)) for path in top.rglob("*") if not path.is_dir() or path.is_symlink())
 

@@ -64,7 +64,7 @@ UNEXPECTED_ERRORS = {
     ),
     "no directory": (
         "acme.errors.ClientError: <Response [404]>",
-        "That is no ACME directory; correct nginx_acme_directory",
+        "That is not an ACME directory; correct nginx_acme_directory",
     ),
 }
 

@@ -97,7 +97,7 @@ def test_what_is_no_socket_is_not_connected_to_and_no_link_is_followed(tmp_path,
         "file": path.touch,
         "loop": lambda: path.symlink_to("s"),
     }[kind]()
-    with pytest.raises(OSError, match=rf"{path} is no socket"):
+    with pytest.raises(OSError, match=rf"{path} is not a socket"):
         get(str(path), HEALTH, 1)
     assert requests == []
 

@@ -25,10 +25,10 @@ def test_nothing_is_wrong_with_what_is_right():
         (
             "prerequisites_package_index",
             "t0ken.example.com/simple",
-            ["prerequisites_package_index is no URL", "https://host"],
+            ["prerequisites_package_index is not a URL", "https://host"],
         ),
-        ("prerequisites_apt_mirror", "ftp://t0ken@mirror/debian", ["prerequisites_apt_mirror is no URL"]),
-        ("prerequisites_proxy", "http://t0ken@proxy:many", ["prerequisites_proxy is no URL"]),
+        ("prerequisites_apt_mirror", "ftp://t0ken@mirror/debian", ["prerequisites_apt_mirror is not a URL"]),
+        ("prerequisites_proxy", "http://t0ken@proxy:many", ["prerequisites_proxy is not a URL"]),
         ("prerequisites_proxy", 'http://t0ken"; @proxy', ["prerequisites_proxy has white space", "percent-encode"]),
         ("prerequisites_package_index", "https://me:t0%20ken@pypi/simple", ["white space", "netrc", "such as a token"]),
         (
@@ -37,7 +37,7 @@ def test_nothing_is_wrong_with_what_is_right():
             ["both on pypi.example.com", "the same"],
         ),
         ("prerequisites_no_proxy", ["*.example.com"], ["has '*.example.com'", "without wildcard"]),
-        ("prerequisites_ca_certificate", "/etc/t0ken.crt", ["no certificate in PEM", "the file's content"]),
+        ("prerequisites_ca_certificate", "/etc/t0ken.crt", ["not a certificate in PEM", "the file's content"]),
         ("prerequisites_ca_certificate", f"{PEM}-----BEGIN PRIVATE KEY-----t0ken", ["holds a private key"]),
     ],
 )

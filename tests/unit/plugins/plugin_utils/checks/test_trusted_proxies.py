@@ -16,7 +16,7 @@ def test_addresses_and_networks_are_right():
 )
 def test_what_is_no_address_is_refused(wrong):
     (sentence,) = trusted_proxies.mistakes({"nginx_trusted_proxies": ["192.0.2.10", wrong]})
-    assert f"nginx_trusted_proxies has '{wrong}', which is no address" in sentence
+    assert f"nginx_trusted_proxies has '{wrong}', which is not an address" in sentence
     assert "write addresses or networks, such as 192.0.2.10 or 10.0.0.0/8" in sentence
 
 

@@ -48,13 +48,13 @@ def test_another_authority_is_named_by_its_directory(tmp_path):
     [
         (
             {"nginx_acme_directory": "acme.test/dir"},
-            "nginx_acme_directory 'acme.test/dir' is no https URL; write that of the authority's ACME directory",
+            "nginx_acme_directory 'acme.test/dir' is not an https URL; write that of the authority's ACME directory",
         ),
         (
             {"nginx_acme_directory": "http://acme.test/dir"},
-            "nginx_acme_directory 'http://acme.test/dir' is no https URL",
+            "nginx_acme_directory 'http://acme.test/dir' is not an https URL",
         ),
-        ({"nginx_acme_email": "ops"}, "nginx_acme_email 'ops' is no address; write one, such as ops@example.com"),
+        ({"nginx_acme_email": "ops"}, "nginx_acme_email 'ops' is not an address; write one, such as ops@example.com"),
         (
             {"nginx_acme_ca": "none.crt"},
             "nginx_acme_ca: there is no file {folder}/none.crt; a relative path starts from",

@@ -71,7 +71,7 @@ def test_a_file_of_the_controller_is_read_relative_to_the_inventory(web, tmp_pat
 
 def test_a_page_instead_of_keys_is_refused(web, tmp_path):
     web += [b"<html>Log in</html>"]
-    with pytest.raises(Refusal, match="no file of OpenPGP keys"):
+    with pytest.raises(Refusal, match="not a file of OpenPGP keys"):
         signing_keys.pinned(URL, [OLD], tmp_path)
 
 

@@ -195,14 +195,14 @@ REFUSED = [
     (
         POETRY,
         replaced(POETRY, "groups", "other"),
-        "poetry.lock is no lock that is understood here (KeyError('groups'))",
+        "poetry.lock is not a lock that is understood here (KeyError('groups'))",
     ),
     (POETRY, replaced(POETRY, "[[package]]", "[package"), "poetry.lock cannot be read: "),
     (PIPENV, replaced("Pipfile", ">=3.0", ">=3.1"), "Pipfile.lock does not match Pipfile; run 'pipenv lock'"),
     (PIPENV, replaced("Pipfile", 'iniconfig = "*"', ""), "Pipfile.lock does not match Pipfile; run 'pipenv lock'"),
     (PIPENV, removed("Pipfile"), "Pipfile.lock has no Pipfile beside it; add the one that it locks, or remove it"),
     (PIPENV, replaced(PIPENV, '"pipfile-spec": 6', '"pipfile-spec": 7'), "Pipfile.lock has pipfile-spec"),
-    (PIPENV, replaced(PIPENV, "_meta", "meta"), "Pipfile.lock is no lock that is understood here (KeyError('_meta'))"),
+    (PIPENV, replaced(PIPENV, "_meta", "meta"), "Pipfile.lock is not a lock that is understood here (KeyError('_meta'))"),
     (PIPENV, replaced(PIPENV, "{", ""), "Pipfile.lock cannot be read: "),
     (PIPENV, made(pipfile_lock, x={"version": "*"}), "Pipfile.lock has 'x==*' without a hash"),
     (

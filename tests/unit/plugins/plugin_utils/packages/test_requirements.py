@@ -566,7 +566,7 @@ def test_nothing_of_a_project_runs_to_read_its_lock(hostile, cache, monkeypatch)
         ("pyproject.toml", 'more = ["celery"]', 'more = ["celery>5"]', ""),
         ("pyproject.toml", 'dev = ["pytest"]', "dev = []", ""),
         ("pyproject.toml", '["version"]', '["version", "dependencies"]', ""),
-        ("uv.lock", "source = { editable", "other = { editable", "is no lock that is understood here"),
+        ("uv.lock", "source = { editable", "other = { editable", "is not a lock that is understood here"),
         (
             "uv.lock",
             'registry = "https://pypi.org/simple" }\n',
