@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Iterator
 from typing import Any
 
+from ansible import context
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
@@ -55,7 +56,7 @@ class ActionModule(ActionBase):
             mistakes += self._check_strategy()
         if {"nginx", "flask_app"} & {*roles}:
             mistakes += authority.mistakes(self._inventory)
-        prepared, found = self._inventory.apps()
+        prepared, found = self._inventory.apps(with_source="flask_app" in roles and _is_taken("flask_app"))
         mistakes += found or [*self._check_default_server(prepared), *self._check_certificates(prepared)]
         _refuse([*mistakes, *(self._check_signing_keys() if "nginx" in roles else [])])
         host = self._host(sorted({app["python"] for app in prepared} or {"/usr/bin/python3"}))
@@ -155,6 +156,12 @@ class ActionModule(ActionBase):
 def _warn(app: apps.App) -> None:
     for warning in apps.warnings(app) if app["state"] == "present" else []:
         display.warning(f"app '{app['name']}': {warning}")
+
+
+def _is_taken(tag: str) -> bool:
+    """Tell whether the command line's tags take what has this one: an app's source that is out of reach must not stop ``--tags nginx``."""
+    tags, skipped = set(context.CLIARGS.get("tags") or ["all"]), set(context.CLIARGS.get("skip_tags") or [])
+    return bool(tags & {"all", "tagged", tag}) and not skipped & {"all", "tagged", tag}
 
 
 def _refuse(mistakes: list[str]) -> None:

@@ -6,7 +6,17 @@ import tarfile
 
 from render import ROOT
 
-FOLDERS = ("changelogs", "docs", "examples", "meta", "playbooks", "plugins", "roles", "tests/sanity", "tests/config.yml")
+FOLDERS = (
+    "changelogs",
+    "docs",
+    "examples",
+    "meta",
+    "playbooks",
+    "plugins",
+    "roles",
+    "tests/sanity",
+    "tests/config.yml",
+)
 MADE = {"FILES.json", "MANIFEST.json"}
 STRAYS = (
     "my-apps.yml",

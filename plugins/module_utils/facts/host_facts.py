@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import grp
 import hashlib
 import os
@@ -45,6 +46,7 @@ def kind() -> str:
     return "-".join([release["distribution"].lower(), release["version"], platform.machine()])
 
 
+@functools.cache
 def python_version(interpreter: str) -> str | None:
     """An interpreter's X.Y, or None where it is missing or does not run."""
     return _probe(interpreter)[0]

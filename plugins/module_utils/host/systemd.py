@@ -16,12 +16,27 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.commands import
     tail,
 )
 
+ENABLED = (
+    "enabled",
+    "enabled-runtime",
+    "static",
+    "alias",
+    "indirect",
+    "generated",
+)  # what systemctl is-enabled is content with
+
+
+def shown(unit: str, *properties: str) -> dict[str, str]:
+    """Properties of a unit, as text; empty ones of a unit that is not known."""
+    lines = run(["systemctl", "show", f"--property={','.join(properties)}", unit]).splitlines()
+    found = {name: value for name, _equals, value in (line.partition("=") for line in lines)}
+    return {name: found.get(name, "") for name in properties}
+
 
 def is_ready(unit: str) -> bool:
     """Tell whether a unit is enabled and running."""
-    return succeeds(["systemctl", "is-enabled", "--quiet", unit]) and succeeds(
-        ["systemctl", "is-active", "--quiet", unit]
-    )
+    state = shown(unit, "UnitFileState", "ActiveState")
+    return state["UnitFileState"] in ENABLED and state["ActiveState"] in ("active", "reloading")
 
 
 def enable_now(unit: str) -> None:

@@ -271,7 +271,9 @@ def check(wheel: str, version: str) -> None:
         with zipfile.ZipFile(wheel) as packed:
             members = packed.infolist()
     except (OSError, zipfile.BadZipFile) as error:
-        raise Refusal(f"{name} is not a wheel: {error}; remove it from uwsgi_emperor_cache on the controller") from error
+        raise Refusal(
+            f"{name} is not a wheel: {error}; remove it from uwsgi_emperor_cache on the controller"
+        ) from error
     for member in members:
         mode = member.external_attr >> 16
         plain = stat.S_IFMT(mode) in (0, stat.S_IFREG) and not mode & (stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX)

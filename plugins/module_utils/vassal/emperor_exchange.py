@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible.module_utils.common.warnings import warn
 from ansible_collections.emperor.flask.plugins.module_utils.host import box, cgroup, outdated, systemd
-from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal, run
+from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import (
     Access,
     ensure_directory,
@@ -84,9 +84,9 @@ def exchange(layout: Layout, manifest: dict[str, Any], health: Health) -> None:
 
 def _is_old(layout: Layout) -> bool:
     # Its control group, not its property Slice: that is the new one after a reload, wherever the Emperor still runs.
-    shown = run(["systemctl", "show", "--property=ActiveState", "--property=ControlGroup", layout.unit])
-    elsewhere = f"/{box.slice_of(layout.name)}/" not in shown
-    return "ActiveState=active" in shown and (elsewhere or outdated.is_outdated(layout.unit))
+    state = systemd.shown(layout.unit, "ActiveState", "ControlGroup")
+    elsewhere = f"/{box.slice_of(layout.name)}/" not in state["ControlGroup"]
+    return state["ActiveState"] == "active" and (elsewhere or outdated.is_outdated(layout.unit))
 
 
 def _begin(second: Second) -> None:

@@ -46,6 +46,28 @@ def play(tmp_path, playbook, group, *arguments):
     return run(argv)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "role", "fetched"),
+    [
+        ([], None, True),
+        ([], "flask_app", True),
+        (["--tags", "flask_app"], None, True),
+        ([], "nginx", False),
+        (["--tags", "nginx"], None, False),
+        (["--skip-tags", "flask_app"], None, False),
+    ],
+)
+def test_a_source_is_fetched_only_where_apps_are_released(tmp_path, arguments, role, fetched):
+    """A repository that is out of reach must not stop nginx."""
+    task = {"emperor.flask.validate": {"role": role} if role else {}, "tags": ["always"]}
+    (tmp_path / "play.yml").write_text(json.dumps([{**PLAY, "tasks": [task]}]))
+    gone = {**APP, "source": {"git": str(tmp_path / "gone.git")}}
+    (tmp_path / "variables.yml").write_text(json.dumps({"flask_apps": [gone]}))
+    argv = ["ansible-playbook", "-i", "localhost,", "-c", "local", str(tmp_path / "play.yml"), *arguments]
+    _status, output = run([*argv, "-e", f"@{tmp_path}/variables.yml"])
+    assert ("gone.git" in output) is fetched
+
+
 def test_every_mistake_is_reported_at_once(tmp_path):
     status, output = validate(
         tmp_path, flask_apps=[APP, {**APP, "thread": 1}], nginx_greeting="perhaps", nginx_signing_keys=["2FF4C2A5"]

@@ -52,3 +52,27 @@ def test_an_emperor_is_woken_by_its_process_id(asked):
         systemd.scan_now(emperor.pid)
         assert emperor.wait() == 7
     systemd.scan_now(2**22 + 1)
+
+
+@pytest.mark.parametrize(
+    ("file", "active", "ready"),
+    [
+        ("enabled", "active", True),
+        ("static", "active", True),
+        ("enabled", "reloading", True),
+        ("disabled", "active", False),
+        ("", "active", False),
+        ("enabled", "inactive", False),
+        ("enabled", "activating", False),
+        ("enabled", "failed", False),
+    ],
+)
+def test_a_unit_is_ready_where_it_is_enabled_and_runs(asked, file, active, ready):
+    words = asked("systemctl", f"printf 'ActiveState={active}\\nUnitFileState={file}\\n'")
+    assert systemd.is_ready("nginx.service") is ready
+    assert words() == ["systemctl", "show", "--property=UnitFileState,ActiveState", "nginx.service"]
+
+
+def test_a_unit_that_is_not_known_has_empty_properties(asked):
+    asked("systemctl", "echo ActiveState=inactive")
+    assert systemd.shown("x.service", "ActiveState", "ControlGroup") == {"ActiveState": "inactive", "ControlGroup": ""}

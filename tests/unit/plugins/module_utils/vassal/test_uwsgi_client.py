@@ -74,7 +74,7 @@ def test_an_app_is_asked_under_the_scheme_it_is_served_over(tmp_path):
 def test_what_is_no_http_is_said(tmp_path):
     path = str(tmp_path / "s")
     serve(path, b"nonsense")
-    with pytest.raises(ValueError, match="no HTTP"):
+    with pytest.raises(ValueError, match="not HTTP"):
         get(path, HEALTH, 5)
 
 

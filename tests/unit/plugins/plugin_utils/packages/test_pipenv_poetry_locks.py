@@ -202,7 +202,11 @@ REFUSED = [
     (PIPENV, replaced("Pipfile", 'iniconfig = "*"', ""), "Pipfile.lock does not match Pipfile; run 'pipenv lock'"),
     (PIPENV, removed("Pipfile"), "Pipfile.lock has no Pipfile beside it; add the one that it locks, or remove it"),
     (PIPENV, replaced(PIPENV, '"pipfile-spec": 6', '"pipfile-spec": 7'), "Pipfile.lock has pipfile-spec"),
-    (PIPENV, replaced(PIPENV, "_meta", "meta"), "Pipfile.lock is not a lock that is understood here (KeyError('_meta'))"),
+    (
+        PIPENV,
+        replaced(PIPENV, "_meta", "meta"),
+        "Pipfile.lock is not a lock that is understood here (KeyError('_meta'))",
+    ),
     (PIPENV, replaced(PIPENV, "{", ""), "Pipfile.lock cannot be read: "),
     (PIPENV, made(pipfile_lock, x={"version": "*"}), "Pipfile.lock has 'x==*' without a hash"),
     (
