@@ -38,8 +38,6 @@ display = Display()
 class ActionModule(ActionBase):
     """Validate one role's variables, or all of them, and return the apps without their secrets."""
 
-    _requires_connection = True
-
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return ``apps`` and ``host``; fail with every mistake at once."""
         super().run(tmp, task_vars)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import functools
 import grp
-import hashlib
 import os
 import platform
 import pwd
@@ -18,7 +17,7 @@ from typing import cast
 
 from ansible_collections.emperor.flask.plugins.module_utils.host import users
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, run
-from ansible_collections.emperor.flask.plugins.module_utils.host.files import link_target, names_in
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import link_target, names_in, sha256
 from ansible_collections.emperor.flask.plugins.module_utils.host.transaction import applied
 
 PROBE = "import sys; print('%d.%d' % sys.version_info[:2], sys.base_prefix)"
@@ -84,7 +83,7 @@ def facts(pythons: list[str]) -> dict[str, object]:
         "sites": {name: link_target(os.path.join(SITES, name)) for name in os.listdir(SITES)}
         if os.path.isdir(SITES)
         else {},
-        "nginx_keys": digest(NGINX_KEYS),
+        "nginx_keys": sha256(NGINX_KEYS) if os.path.exists(NGINX_KEYS) else None,
         "port_80": listener(80),
         "port_443": listener(443),
         "sets": applied(),
@@ -138,15 +137,6 @@ def open_files(proc: str = "/proc") -> int:
 def _found(pattern: str, text: str) -> str:
     """The group of a line that the kernel always writes."""
     return cast("re.Match[str]", re.search(pattern, text, re.MULTILINE)).group(1)
-
-
-def digest(path: str) -> str | None:
-    """SHA-256 of a file, or None where there is none."""
-    try:
-        with open(path, "rb") as stream:
-            return hashlib.sha256(stream.read()).hexdigest()
-    except OSError:
-        return None
 
 
 def listener(port: int, proc: str = "/proc") -> str | None:

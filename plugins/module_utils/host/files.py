@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import grp
+import hashlib
 import itertools
 import os
 import pwd
@@ -144,6 +145,15 @@ def head(path: str, size: int) -> bytes:
             return stream.read(size)
     except (OSError, ValueError):  # ValueError: a NUL byte in the path
         return b""
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """A file's SHA-256, in hexadecimal, read in pieces."""
+    total = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while piece := stream.read(1 << 20):
+            total.update(piece)
+    return total.hexdigest()
 
 
 def remove(path: str) -> None:

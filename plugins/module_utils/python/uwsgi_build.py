@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import re
 import shutil
@@ -31,6 +30,7 @@ from typing import Any
 from ansible_collections.emperor.flask.plugins.module_utils.facts.host_facts import python_version, system
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal, run
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import replace_link
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import sha256 as file_digest
 from ansible_collections.emperor.flask.plugins.module_utils.python.pip import own, pip, reason
 
 COMPLETE = ".complete"
@@ -115,14 +115,14 @@ class Build:
                 wheel = self._wheel(checksum, folder)
                 if not self.complete:
                     self._install(wheel)
-            return {"wheel": wheel, "sha256": digest(wheel), "packages": packages(libraries(self._module))}
+            return {"wheel": wheel, "sha256": file_digest(wheel), "packages": packages(libraries(self._module))}
 
     def install(self, wheel: str, sha256: str) -> None:
         """Install a wheel that was built on another host; ``sha256`` is that of the wheel which the controller has.
 
         Raise Refusal if it is not that one, has something in it that no build makes, or does not run here.
         """
-        if digest(wheel) != sha256:
+        if file_digest(wheel) != sha256:
             raise Refusal(f"{os.path.basename(wheel)} arrived damaged: its SHA-256 is not {sha256}; run again")
         check(wheel, self.version)
         what = (
@@ -256,12 +256,6 @@ def changing(builds: list[Build]) -> Iterator[None]:
             replace_link(os.path.join(root, CURRENT), os.path.basename(builds[0].path))
     finally:
         os.close(lock)
-
-
-def digest(path: str) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
 
 
 def check(wheel: str, version: str) -> None:

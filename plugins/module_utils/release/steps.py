@@ -17,7 +17,7 @@ from typing import Any, cast
 from ansible_collections.emperor.flask.plugins.module_utils.facts import host_facts
 from ansible_collections.emperor.flask.plugins.module_utils.host import apt, jobs, slices, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.host.files import Snapshot, names_in
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import Snapshot, names_in, sha256
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import COMPLETE, Layout
 from ansible_collections.emperor.flask.plugins.module_utils.nginx import reloader, site
 from ansible_collections.emperor.flask.plugins.module_utils.release import (
@@ -111,7 +111,7 @@ class App:
             contents.stage_code(layout, release, archive, python)
         with apt.meanwhile(with_packages):
             contents.build_wheels(layout, release, python, wheels)
-        return {"sha256": host_facts.digest(wheels)}
+        return {"sha256": sha256(wheels)}
 
     def stage(
         self,

@@ -38,7 +38,7 @@ SMALLEST_RSA = 2048  # bits; OpenSSL's security level 2, which Debian and Ubuntu
 
 
 @dataclass(frozen=True)
-class Pair:
+class ChainWithKey:
     """A chain of certificates, the server's first, and its private key; both as PEM without whatever else the files hold."""
 
     certificate: str
@@ -46,7 +46,7 @@ class Pair:
     ends: datetime
 
     @classmethod
-    def of(cls, chain: list[x509.Certificate], key: PrivateKeyTypes) -> Pair:
+    def of(cls, chain: list[x509.Certificate], key: PrivateKeyTypes) -> ChainWithKey:
         """``ends`` is when the first of the chain does."""
         certificates = b"".join(one.public_bytes(Encoding.PEM) for one in chain)
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -57,7 +57,7 @@ class Pair:
         return {"certificate": self.certificate, "key": self.key}
 
 
-def read_all(apps: list[App], loader: DataLoader) -> tuple[dict[str, Pair], list[str]]:
+def read_all(apps: list[App], loader: DataLoader) -> tuple[dict[str, ChainWithKey], list[str]]:
     """By app, what those bring whose certificates are files; and what is wrong with them."""
     pairs, mistakes = {}, []
     for app in apps:
@@ -69,7 +69,7 @@ def read_all(apps: list[App], loader: DataLoader) -> tuple[dict[str, Pair], list
     return pairs, mistakes
 
 
-def read(app: App, loader: DataLoader) -> Pair:
+def read(app: App, loader: DataLoader) -> ChainWithKey:
     """An app's certificate and key; raises Refusal with a sentence about the first thing that is wrong with them."""
     tls, now = app["tls"], datetime.now(timezone.utc)
     certificate, key = (_content(f"tls.{key}", tls[key], loader) for key in ("certificate", "key"))
@@ -80,10 +80,10 @@ def read(app: App, loader: DataLoader) -> Pair:
     for one in chain:
         _check_time(tls["certificate"], one, now)
     _check_names(tls["certificate"], chain[0], app["server_names"])
-    return Pair.of(chain, private)
+    return ChainWithKey.of(chain, private)
 
 
-def warnings(pairs: dict[str, Pair]) -> list[str]:
+def warnings(pairs: dict[str, ChainWithKey]) -> list[str]:
     """Say which certificates are about to end."""
     left = {name: pair.ends - datetime.now(timezone.utc) for name, pair in pairs.items()}
     return [

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.python.uwsgi_build import digest
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import sha256
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -80,7 +80,7 @@ class Slot:
         try:
             data = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
             wheel = Wheel(data["file"], data["sha256"], data["packages"], data["built_on"])
-            actual = digest(str(self.path(wheel)))
+            actual = sha256(str(self.path(wheel)))
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
@@ -111,7 +111,7 @@ class Slot:
             (self.folder / MANIFEST).unlink(missing_ok=True)
             try:
                 fetch(str(beside))
-                if digest(str(beside)) != wheel.sha256:
+                if sha256(str(beside)) != wheel.sha256:
                     raise Refusal(f"{wheel.file} arrived damaged on the controller; run again")
                 beside.rename(self.path(wheel))
             finally:

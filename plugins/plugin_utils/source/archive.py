@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from urllib.error import URLError
 from ansible.module_utils.urls import ConnectionError as NoConnection
 from ansible.module_utils.urls import open_url
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import sha256
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.cache import Cache
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.git import public
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.unpacking import unpack
@@ -39,15 +39,6 @@ def unpacked(location: str, checksum: str | None, cache: Cache) -> tuple[str, Pa
         file = Path(scratch, "archive")
         _download(location, file)
         return _unpack(file, public(location), wanted, cache)
-
-
-def sha256(file: Path) -> str:
-    """A file's SHA-256, read in pieces."""
-    total = hashlib.sha256()
-    with open(file, "rb") as stream:
-        while piece := stream.read(1 << 20):
-            total.update(piece)
-    return total.hexdigest()
 
 
 def _unpack(file: Path, label: str, wanted: str | None, cache: Cache) -> tuple[str, Path]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import sha256
 from ansible_collections.emperor.flask.plugins.plugin_utils.source import archive, git
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.cache import Cache
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.shipped_files import (
@@ -117,7 +118,7 @@ def _package(package: str) -> Source:
         name = f"{wanted['name']}=={wanted['version']}"
         return Source(Path("/"), (), {"package": name}, name)
     file = Path(package)
-    origin = {"package": package, "checksum": f"sha256:{archive.sha256(file)}"}
+    origin = {"package": package, "checksum": f"sha256:{sha256(file)}"}
     return Source(file.parent, (file.name,), origin, f"./{file.name}")
 
 

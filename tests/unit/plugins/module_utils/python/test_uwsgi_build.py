@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import sha256
 from ansible_collections.emperor.flask.plugins.module_utils.python import uwsgi_build
 from ansible_collections.emperor.flask.plugins.module_utils.python.uwsgi_build import (
     ask_version,
     changing,
-    digest,
     look,
     plan,
 )
@@ -139,7 +139,7 @@ def test_two_names_of_one_python_share_a_tree(host: Host) -> None:
 def test_a_build_leaves_a_tree_and_says_what_its_wheel_is(host: Host) -> None:
     python = host.python("3.13")
     (built,) = host.build(python)
-    assert built["sha256"] == digest(built["wheel"])
+    assert built["sha256"] == sha256(built["wheel"])
     assert built["packages"] == ["libc6"]
     assert os.stat(built["wheel"]).st_mode & 0o777 == 0o644
     assert (host.folder / "requirements.seen").read_text() == "uwsgi==2.0.31 --hash=sha256:c0ffee\n"
@@ -169,7 +169,7 @@ def test_a_wheel_that_does_not_run_here_leaves_nothing_and_says_what_to_do(host:
     wheel = packed(host.folder / FILE, "echo 'libpython3.13.so.1.0: cannot open shared object file'; exit 127")
     (build,) = host.plan(host.python("3.13"))
     with pytest.raises(Refusal, match="does not run here; .* uwsgi_emperor_cache:\nlibpython3.13"), changing([build]):
-        build.install(wheel, digest(wheel))
+        build.install(wheel, sha256(wheel))
     assert os.listdir(host.root) == []
 
 
@@ -205,7 +205,7 @@ def test_a_wheel_with_anything_in_it_that_no_build_makes_is_refused_before_it_is
         pytest.raises(Refusal, match="which no build of uWSGI 2.0.31 makes as it is; look at the host"),
         changing([build]),
     ):
-        build.install(wheel, digest(wheel))
+        build.install(wheel, sha256(wheel))
     assert os.listdir(host.root) == []
 
 
