@@ -20,8 +20,8 @@ step() {
 }
 
 # Each keeps one processor busy.
-step "lint and unit at once; each is shown when it has ended" \
-    xargs --max-procs 2 --max-args 1 scripts/whole.sh make --no-print-directory <<<"lint unit"
+step "lint, unit and docs, two at a time; each is shown when it has ended" \
+    xargs --max-procs 2 --max-args 1 scripts/whole.sh make --no-print-directory <<<"lint unit docs"
 if [ -n "${FAST:-}" ]; then
     step "molecule test -s ssh" molecule test -s ssh
     exit
