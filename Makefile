@@ -25,7 +25,7 @@ lint: setup ## Check the code: ansible-lint, yamllint, ruff, mypy, shellcheck, c
 	ruff check
 	@scripts/types.sh
 	ruff format --check
-	shellcheck scripts/*.sh tests/images/*.sh tests/images/*/start-systemd tests/fixtures/*/*.sh benchmarks/*.sh .ci/run
+	shellcheck scripts/*.sh roles/*/files/*.sh tests/images/*.sh tests/images/*/start-systemd tests/fixtures/*/*.sh benchmarks/*.sh .ci/run
 	antsibull-changelog lint
 	@scripts/published.sh
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -17,7 +18,7 @@ display = Display()
 
 
 class ActionModule(ActionBase):
-    """Render every template of the set and run the module once."""
+    """Render every template of the set, read every file, and run the module once."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result."""
@@ -42,7 +43,9 @@ class ActionModule(ActionBase):
     def _rendered(self, file: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         if boolean(file.get("sensitive", False)):
             file = {"mode": "0600", **file}
-        rest = {key: value for key, value in file.items() if key not in ("template", "replacement")}
+        rest = {key: value for key, value in file.items() if key not in ("template", "source", "replacement")}
+        if "source" in file:
+            return {**rest, "content": Path(self._find_needle("files", file["source"])).read_text(encoding="utf-8")}
         template = file["template"]
         if file.get("replacement"):
             template = str(Inventory(self, task_vars).path(file["replacement"]))

@@ -36,10 +36,12 @@ options:
     default: []
     suboptions:
       path: {description: Absolute path., type: path, required: true}
+      source:
+        description: File on the controller, among the role's C(files) or an absolute path, that is taken as it is, in the place of a template.
+        type: str
       template:
         description: Template on the controller, found as M(ansible.builtin.template) finds its O(ansible.builtin.template#module:src).
         type: str
-        required: true
       replacement:
         description: Template of the user's that is rendered instead, absolute or relative to the inventory's folder. Empty, O(files[].template) is.
         type: path

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from ansible_collections.emperor.flask.plugins.module_utils.host import box, commands, jobs
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import Access
-from render import render
+from render import ROLES
 
 
 def unbox(monkeypatch, tmp_path: Path) -> None:
     """Let jobs run as the user of the tests, who owns everything."""
     program = tmp_path / "app-environment"
-    program.write_text(render("uwsgi_emperor", "app-environment.j2"))
+    program.write_text((ROLES / "uwsgi_emperor/files/app-environment.sh").read_text())
     program.chmod(0o755)
     monkeypatch.setattr(box, "PROGRAM", str(program))
     monkeypatch.setattr(jobs, "run_job", run_job)

@@ -57,7 +57,7 @@ def files(action: ActionBase, inventory: Inventory) -> list[dict[str, str]]:
         {"path": "/etc/systemd/system/certbot.service.d/emperor-flask.conf", "content": drop_in},
         {
             "path": "/usr/local/lib/emperor-flask/take-certificates",
-            "content": render(action, "take-certificates.j2", variables),
+            "content": (argument_specs.ROLES / "flask_app/files/take_certificates.py").read_text(encoding="utf-8"),
             "mode": "0755",
         },
     ]

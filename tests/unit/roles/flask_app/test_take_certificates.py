@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from lineages import issue, issued, lineage, served
-from render import render
+from render import ROLES
 
 # nginx refuses a configuration whose key is not the certificate's: the one thing that the program leaves to it.
 NGINX = """\
@@ -40,7 +40,7 @@ class Host:
         for name, text in {"nginx": NGINX, "systemctl": SYSTEMCTL}.items():
             (root / "bin" / name).write_text(text)
             (root / "bin" / name).chmod(0o755)
-        (root / "take").write_text(render("flask_app", "take-certificates.j2"))
+        (root / "take").write_text((ROLES / "flask_app/files/take_certificates.py").read_text())
 
     def take(self) -> subprocess.CompletedProcess[str]:
         """Run it."""

@@ -17,13 +17,13 @@ import pytest
 from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations
 from hypothesis import given
 from hypothesis import strategies as st
-from render import render
+from render import ROLES, render
 
 OLD, NEW, OTHER = "aaaaaaaaaaaa.1", "bbbbbbbbbbbb.2", "cccccccccccc.3"
 EMPEROR = 100
 GROUP = "/emperor.slice/emperor-shop.slice/uwsgi-emperor@shop.service"
 PROGRAM = ModuleType("end_vassal")
-exec(compile(render("uwsgi_emperor", "end-vassal.j2"), "end-vassal", "exec"), PROGRAM.__dict__)
+exec(compile((ROLES / "uwsgi_emperor/files/end_vassal.py").read_text(), "end-vassal", "exec"), PROGRAM.__dict__)
 
 
 def doomed(processes, ended=OLD, governed=(NEW,), kept=(EMPEROR,)):

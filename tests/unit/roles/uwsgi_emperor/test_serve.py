@@ -9,7 +9,7 @@ import time
 from types import ModuleType
 
 import pytest
-from render import render
+from render import ROLES
 
 CHUNK = 65536
 
@@ -39,7 +39,7 @@ def serve(**worker):
     program = ModuleType("serve")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "uwsgi", Worker(**worker))
-        exec(compile(render("uwsgi_emperor", "serve.py.j2"), "serve.py", "exec"), program.__dict__)
+        exec(compile((ROLES / "uwsgi_emperor/files/serve.py").read_text(), "serve.py", "exec"), program.__dict__)
     return program
 
 
@@ -441,7 +441,7 @@ def test_the_master_tells_its_workers_to_go_in_memory_that_they_share(monkeypatc
     master = Worker()
     master.register_rpc = lambda name, function: setattr(master, name, function)
     monkeypatch.setitem(sys.modules, "uwsgi", master)
-    exec(compile(render("uwsgi_emperor", "turn.py.j2"), "turn.py", "exec"), {})
+    exec(compile((ROLES / "uwsgi_emperor/files/turn.py").read_text(), "turn.py", "exec"), {})
     worker = serve().Vassal(master.told_to_go, 55)
     assert not worker.is_to_go()
     if not (child := os.fork()):

@@ -80,7 +80,7 @@ def test_an_answer_may_wait_for_its_client_as_long_as_its_request_may_take():
 def test_uwsgis_own_deadline_is_the_net_below_that_of_each_request():
     options = vassal(harakiri=90)
     assert "app-limit=90" in options["set-placeholder"]
-    (mercy,) = re.findall(r"^MERCY = (\d+)", render("uwsgi_emperor", "serve.py.j2"), re.MULTILINE)
+    (mercy,) = re.findall(r"^MERCY = (\d+)", (ROLES / "uwsgi_emperor/files/serve.py").read_text(), re.MULTILINE)
     assert int(options["harakiri"][0]) > 90 + int(mercy)
 
 

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.emperor.flask.plugins.module_utils.release.shell_exports import SHELL_NAMES, exports
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from render import render
+from render import ROLES
 
 SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)]
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,12}", fullmatch=True).filter(
@@ -32,9 +32,9 @@ class Vassal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.script = folder / "vassal-exec"
-        self.script.write_text(render("uwsgi_emperor", "vassal-exec.j2"))
+        self.script.write_text((ROLES / "uwsgi_emperor/files/vassal-exec.sh").read_text())
         environment = folder / "app-environment"
-        environment.write_text(render("uwsgi_emperor", "app-environment.j2"))
+        environment.write_text((ROLES / "uwsgi_emperor/files/app-environment.sh").read_text())
         environment.chmod(0o755)
         self.binary = folder / "uwsgi"
         self.binary.write_text(

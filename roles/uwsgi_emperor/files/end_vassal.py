@@ -199,7 +199,9 @@ def end(host, vassal):
         if not left:
             break
         if time.monotonic() > deadline:
-            sys.exit(f"after {PATIENCE} s there is still left of {vassal} of {host.app}: process {', '.join(map(str, left))}")
+            sys.exit(
+                f"after {PATIENCE} s there is still left of {vassal} of {host.app}: process {', '.join(map(str, left))}"
+            )
         time.sleep(INTERVAL)
     for pid, process in processes.items():
         if process.vassal == UNKNOWN and process.parent == INIT and pid not in kept:

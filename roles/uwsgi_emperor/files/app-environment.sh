@@ -6,7 +6,9 @@ umask 027
 # UTF-8 whatever the host's locale; the app may say otherwise.
 unset LC_ALL LC_CTYPE
 export LANG=C.UTF-8
+# shellcheck source=/dev/null
 [ -z "$1" ] || . "$1" || exit 1
+# shellcheck source=/dev/null
 [ -z "$2" ] || . "$2" || exit 1
 [ -z "$3" ] || export PATH="$3/bin:$PATH" VIRTUAL_ENV="$3"
 [ -z "$4" ] || export PYTHONPATH="$4${PYTHONPATH:+:$PYTHONPATH}"

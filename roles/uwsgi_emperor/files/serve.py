@@ -35,9 +35,16 @@ CHUNK = 65536  # bytes of a body that are read at once
 EVENTS = "text/event-stream"
 # For an event stream, where the app says nothing else: nginx passes on each event at once, and no cache keeps any.
 FOR_EVENTS = {"x-accel-buffering": ("X-Accel-Buffering", "no"), "cache-control": ("Cache-Control", "no-cache")}
-RETRY = (500, 3000)  # milliseconds after which browsers are to come back to a stream that ends for a release, all at different times
+RETRY = (
+    500,
+    3000,
+)  # milliseconds after which browsers are to come back to a stream that ends for a release, all at different times
 RESTARTS = b"\x88\x02\x03\xf4"  # a websocket's close frame: 1012, service restart
-LINE = socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK, 0  # as if made so: else the app's default timeout would make the connection so
+LINE = (
+    socket.AF_UNIX,
+    socket.SOCK_STREAM | socket.SOCK_NONBLOCK,
+    0,
+)  # as if made so: else the app's default timeout would make the connection so
 FULL = "503 Service Unavailable", [("Content-Type", "text/plain"), ("Retry-After", "5")]
 # Seconds for each stream: a thread that waits for Python's lock wakes at this interval to ask for it. At Python's own, 5 ms, hundreds that wait
 # at once keep a processor busy with nothing else, and on a busy machine no stream gets on any more.
@@ -190,7 +197,9 @@ class Streams:
         """Say once that the inventory has no slots for streams."""
         if not self.warned:
             self.warned = True
-            say(f"{named(environ)} is {what}, but this app has no streams; say streams: N in the inventory, the number that a process may have open")
+            say(
+                f"{named(environ)} is {what}, but this app has no streams; say streams: N in the inventory, the number that a process may have open"
+            )
 
     def end(self, ending=True):
         """Let all streams end, those too that have begun since."""
@@ -262,7 +271,7 @@ class Application:
             if refused:
                 shut(parts)
                 parts = [b"too many streams\n"]
-            if type(parts) is File:
+            if isinstance(parts, File):
                 self.under_way[number] = float("inf"), thread, environ
                 if body is not None:
                     drain(body)
@@ -272,7 +281,7 @@ class Application:
                 drain(body)
             end()
             raise
-        return Answer([parts] if type(parts) is bytes else parts, body, end, ending)
+        return Answer([parts] if isinstance(parts, bytes) else parts, body, end, ending)
 
     def websocket(self, environ, start_response, number):
         """Call the app with the connection itself, which it keeps until the websocket ends."""
@@ -314,7 +323,9 @@ class Application:
             if self.watch is None:
                 self.watch = threading.Thread(target=self.look, name="emperor-watch", daemon=True)
                 if is_patched() and not greenlets:  # nothing would ever switch to it
-                    say("the app has let gevent replace threads, but its requests run in threads, so none is watched; say concurrency: gevent")
+                    say(
+                        "the app has let gevent replace threads, but its requests run in threads, so none is watched; say concurrency: gevent"
+                    )
                 else:
                     self.watch.start()
 
@@ -349,7 +360,9 @@ class Application:
             others = len(requests) - len(over)
             # Not in the look that told uWSGI: what it had accepted by then is seen by the next.
             if now > leaving and ((over and not others) or now - leaving > MERCY):
-                say(f"worker {uwsgi.worker_id()} (process {os.getpid()}) is killed; {others} other requests are lost with it")
+                say(
+                    f"worker {uwsgi.worker_id()} (process {os.getpid()}) is killed; {others} other requests are lost with it"
+                )
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def has_turn(self):
@@ -379,12 +392,12 @@ def frames_of(requests):
     """Where each thread is, or each greenlet that has a request; one that is in no Python code is left out."""
     if not greenlets:
         return sys._current_frames()
-    return {one: one.gr_frame for _, (_, one, _) in requests if one.gr_frame}
+    return {running[1]: running[1].gr_frame for _number, running in requests if running[1].gr_frame}
 
 
 def load(module):
     """The app, named in uWSGI's notation: ``package.module:app``, or ``package.module:create_app()`` to call a factory."""
-    path, _, name = module.partition(":")
+    path, _colon, name = module.partition(":")
     __import__(path)  # its traceback has no frames of importlib
     found = getattr(sys.modules[path], name.partition("(")[0] or "application")
     return found() if name.endswith("()") else found
