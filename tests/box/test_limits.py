@@ -42,7 +42,7 @@ def test_a_neighbour_is_served_as_before(limited, greed):
     with load([HOST], RATE) as busy:
         assert limited.run(HOST, START.format(greed)) == "done"
         time.sleep(SECONDS)
-    X
+        until(lambda: "taken" in on(HOST, f"{GREEDY[greed]} && echo taken", check=False))
     on(HOST, "while pkill -KILL -f 'greed[.]py'; do :; done; rm -f /var/www/hostile/shared/data/big", check=False)
     print(f"\n{greed}: p99 {quiet[0].p99:.3f} s alone, {busy[0].p99:.3f} s beside it")
     assert busy[0].failed == []
