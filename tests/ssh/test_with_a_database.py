@@ -46,7 +46,8 @@ def typed(command):
 def notes(tmp_path_factory):
     """An app of the guide's name; taken away afterwards."""
     folder = tmp_path_factory.mktemp("apps") / "notes"
-    app = App("notes", folder, [HOST], processes=1, env={"NOTES_DATABASE": "postgresql:///notes"})
+    fixture = CHECKOUT / "tests/fixtures/shop"
+    app = App("notes", folder, [HOST], fixture, processes=1, env={"NOTES_DATABASE": "postgresql:///notes"})
     (app.folder / "notes.py").write_text(NOTES)
     (app.folder / "requirements.txt").write_text("Flask==3.1.3\npsycopg2-binary==2.9.13\n")
     on(HOST, "apt-get update")
