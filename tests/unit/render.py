@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
 
 
+# The ansible-core that a host's oldest Python can have knows no trust (scripts/old-python.sh).
+KNOWS_TRUST = "trusted_as_template" in signature(DataLoader.load_from_file).parameters
+TRUSTED = {"trusted_as_template": True} if KNOWS_TRUST else {}
 _rendered: dict[str, str] = {}
 
 
@@ -31,7 +35,7 @@ def _render(role: str, template: str, facts: dict[str, Any]) -> str:
     variables: dict[str, Any] = {"ansible_search_path": [str(ROLES / role)]}
     for name in ("defaults/main.yml", "vars/main.yml"):
         if (ROLES / role / name).exists():
-            variables |= loader.load_from_file(str(ROLES / role / name), trusted_as_template=True) or {}
+            variables |= loader.load_from_file(str(ROLES / role / name), **TRUSTED) or {}
     variables |= facts
     templar = Templar(loader=loader, variables=variables)
     # What rendering.render() uses of an action plugin.
