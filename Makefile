@@ -36,6 +36,9 @@ unit: setup ## Run the unit tests; every nginx that can be had tests what the te
 old-python: setup ## Run the unit tests of what runs on hosts with an old Python (PYTHON=python3.9)
 	@scripts/old-python.sh $(PYTHON)
 
+mutants: setup ## Change the code of a room and tell which changes no unit test notices (ROOM=vassal, EVERY=20: every twentieth mutant)
+	@scripts/mutants.sh $(or $(ROOM),vassal) $(or $(EVERY),20)
+
 docs: setup ## Draw the documentation as a site, with every module and role
 	@scripts/docs.sh
 
@@ -81,4 +84,4 @@ benchmark-streams: setup ## Measure open streams beside gunicorn; README's table
 clean: demo-clean ## Take away the demo's host, .venv and everything else that was generated
 	rm -rf .venv .ansible .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo demo-clean lint unit old-python docs molecule molecule-ubuntu readme test soak benchmark benchmark-releases benchmark-requests benchmark-streams clean
+.PHONY: help setup demo demo-clean lint unit old-python mutants docs molecule molecule-ubuntu readme test soak benchmark benchmark-releases benchmark-requests benchmark-streams clean
