@@ -67,7 +67,8 @@ class ActionModule(ActionBase):
             result.pop("releases", None)  # of those that were not to be
         says = result.get("failed") or result.get("hooks") or result.get("failures")
         result = messages.of(result, self._inventory.secrets()) if says else result
-        for failure in result.get("failures", {}).values():
+        told_in_the_end = step == "retire"  # and what failed before it has been told whole
+        for failure in [] if told_in_the_end else result.get("failures", {}).values():
             display.display(failure, color=constants.COLOR_ERROR)  # type: ignore[attr-defined]  # made when it is imported
         return result
 

@@ -14,7 +14,7 @@ EACH = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative
 GUIDE = "tests/ssh/test_with_a_database.py"
 RUN_BY = {
     **OF_README,
-    "make setup": ("scripts/test.sh", "make"),
+    "make setup": ("Makefile", "\ntest: setup "),
     "make test FAST=1": ("scripts/test.sh", "FAST"),
     "ansible-playbook -i inventory emperor.flask.deploy": ("tests/host/test_runs.py", "emperor.flask.deploy"),
     "ansible-playbook -i inventory emperor.flask.deploy -e app=notes -e version=v1.4.2": (

@@ -127,10 +127,8 @@ class App:
         jobs.require_box(layout.name)
         jobs.stop_abandoned(layout)
         provision.prepare(layout, limits)
-        if live and emperor_exchange.is_due(layout):
-            made_of = self.manifest(live.release)
-            emperor_exchange.exchange(layout, made_of, manifest.health(layout, made_of))
-            live = activations.live(layout)
+        self._exchange_emperor(live)
+        live = activations.live(layout)
         self._settle_static()
         preflight.check(layout, release, archive, live)
         if not os.path.isdir(layout.code(release.code)):
@@ -142,6 +140,15 @@ class App:
             retention.mark_staged(layout, release.identity)
         site.test(layout, release.nginx_conf, release.manifest["default_server"])
         return self._plan(live, release.identity, secrets)
+
+    def _exchange_emperor(self, live: Activation | None) -> None:
+        """Let a changed unit file or slice hold for the app. A live release that this version cannot read goes on until another has taken its place."""
+        if live is None:
+            emperor_exchange.restart_idle(self.layout)
+        elif emperor_exchange.is_due(self.layout):
+            with contextlib.suppress(FileNotFoundError, manifest.Unknown):
+                made_of = manifest.read(self.layout, live.release)
+                emperor_exchange.exchange(self.layout, live, made_of, manifest.health(self.layout, made_of))
 
     def rollback(self, wanted: str | None) -> dict[str, Any]:
         """Stage and start in one round trip: what is on the host already needs no host to wait for another before it starts."""
@@ -203,14 +210,7 @@ class App:
             systemd.enable_now(layout.unit)
         if activation in activations.governed(layout):
             return
-        try:
-            emperor = systemd.main_pid(layout.unit)
-            start = activations.start(layout, activation, made_of, emperor)
-            systemd.scan_now(emperor)
-            activations.wait_until_healthy(layout, activation, manifest.health(layout, made_of), start)
-        except BaseException:
-            activations.retire(layout, activation)
-            raise
+        activations.bring_up(layout, activation, made_of, manifest.health(layout, made_of))
 
     def switch(self, activation: Activation) -> None:
         """Send requests to an activation, once it was looked at again: its controller may have been away for long."""

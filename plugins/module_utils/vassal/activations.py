@@ -166,6 +166,18 @@ def start(layout: Layout, activation: Activation, manifest: dict[str, Any], empe
     return before
 
 
+def bring_up(layout: Layout, activation: Activation, manifest: dict[str, Any], health: Health) -> None:
+    """Start a staged activation and return when it answers its health request; whatever interrupts that, it is retired."""
+    try:
+        emperor = systemd.main_pid(layout.unit)
+        before = start(layout, activation, manifest, emperor)
+        systemd.scan_now(emperor)
+        wait_until_healthy(layout, activation, health, before)
+    except BaseException:
+        retire(layout, activation)
+        raise
+
+
 def wait_until_healthy(layout: Layout, activation: Activation, health: Health, start: Start) -> None:
     """Return when the activation answers the health request; raise Refusal with the cause and the log's end when it does not.
 

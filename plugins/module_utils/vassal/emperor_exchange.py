@@ -19,7 +19,6 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.commands import
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import (
     Access,
     ensure_directory,
-    head,
     remove,
     remove_tree,
     replace_file,
@@ -30,7 +29,6 @@ from ansible_collections.emperor.flask.plugins.module_utils.vassal.activations i
 from ansible_collections.emperor.flask.plugins.module_utils.vassal.uwsgi_client import Health
 
 INTERVAL = 0.2  # seconds between two looks at a vassal that finishes its requests
-MAX_SECRETS = 8 * 1024 * 1024  # bytes
 
 
 class Second(Layout):
@@ -57,11 +55,9 @@ def is_due(layout: Layout) -> bool:
     return _is_old(layout) or os.path.exists(Second(layout.name, layout.root).unit_file)
 
 
-def exchange(layout: Layout, manifest: dict[str, Any], health: Health) -> None:
-    """Exchange the Emperor of an app that is live. Where its release does not start under the new one, warn, and leave everything as it was."""
-    second, live = Second(layout.name, layout.root), activations.live(layout)
-    if live is None:
-        return
+def exchange(layout: Layout, live: Activation, manifest: dict[str, Any], health: Health) -> None:
+    """Exchange the Emperor of an app that is live. Where its release does not start under another one, warn: it goes on under the one that it has."""
+    second = Second(layout.name, layout.root)
     try:
         if live in activations.governed(layout) and _is_old(layout):
             if not activations.is_healthy(layout, live, health):
@@ -73,13 +69,19 @@ def exchange(layout: Layout, manifest: dict[str, Any], health: Health) -> None:
             _empty(layout)
             systemd.restart(layout.unit)
             _move(second, layout, live, manifest, health)
-    except Refusal as refusal:
+    except (Refusal, OSError) as error:
         warn(
-            f"app '{layout.name}': its release does not start under its changed unit or slice, so it goes on under the old one: {refusal}"
+            f"app '{layout.name}': its release does not start under its changed unit or slice, so it goes on under the Emperor that it has: {error}"
         )
         if activations.live(layout) not in activations.governed(layout):
             return
     _end(second)
+
+
+def restart_idle(layout: Layout) -> None:
+    """Restart an Emperor that runs as before its unit file or slice changed, of an app that has no release to lose a request of."""
+    if _is_old(layout):
+        systemd.restart(layout.unit)
 
 
 def _is_old(layout: Layout) -> bool:
@@ -108,16 +110,9 @@ def _begin(second: Second) -> None:
 def _move(old: Layout, new: Layout, live: Activation, manifest: dict[str, Any], health: Health) -> Activation:
     """Start the live release under another Emperor, and send requests there once it is healthy."""
     activation = activations.following(old, live.release)
-    exports = head(activations.secrets(old, live.number), MAX_SECRETS).decode()
-    activations.stage(new, activation, exports)
-    emperor = systemd.main_pid(new.unit)
-    try:
-        start = activations.start(new, activation, manifest, emperor)
-        systemd.scan_now(emperor)
-        activations.wait_until_healthy(new, activation, health, start)
-    except BaseException:
-        activations.retire(new, activation)
-        raise
+    with open(activations.secrets(old, live.number), encoding="utf-8", newline="") as stream:
+        activations.stage(new, activation, stream.read())
+    activations.bring_up(new, activation, manifest, health)
     activations.switch(new, activation)
     return activation
 

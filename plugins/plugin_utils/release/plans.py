@@ -17,7 +17,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.release.rendered imp
 
 Result = dict[str, Any]
 VARIABLE = "__flask_app_plan"  # where the role's tasks register it
-STEPS = (
+REGISTERED = (
     VARIABLE,
     "__flask_app_hooks",
     "__flask_app_candidates",
@@ -102,7 +102,7 @@ def failures(variables: Result) -> dict[str, str]:
     found: dict[str, str] = {}
     mine = variables["inventory_hostname"]
     for host in [mine, *(other for other in variables["ansible_play_hosts_all"] if other != mine)]:
-        for variable in STEPS:
+        for variable in REGISTERED:
             for app, said in (variables["hostvars"][host].get(variable, {}).get("failures") or {}).items():
                 found.setdefault(app, said if host == mine else f"on {host}: {said}")
     return found

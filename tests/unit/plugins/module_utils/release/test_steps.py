@@ -135,6 +135,7 @@ def without_root(monkeypatch, tmp_path):
     monkeypatch.setattr(systemd, "reload", lambda unit: None)
     monkeypatch.setattr(activations, "running", activations.governed)
     monkeypatch.setattr(emperor_exchange, "is_due", lambda layout: False)
+    monkeypatch.setattr(emperor_exchange, "restart_idle", lambda layout: None)
     monkeypatch.setattr(activations, "wait_until_healthy", lambda layout, activation, health, start: None)
     monkeypatch.setattr(steps.App, "_is_healthy", lambda self, activation: True)
 
@@ -322,3 +323,12 @@ def test_a_candidate_that_is_interrupted_is_retired(tmp_path, monkeypatch, inter
         host.app.candidate(candidate)
     assert candidate not in activations.governed(host.layout)
     assert not os.path.exists(activations.secrets(host.layout, candidate.number))
+
+
+def test_a_live_release_that_cannot_be_read_is_in_no_releases_way(tmp_path, monkeypatch):
+    host = Host(tmp_path)
+    host.play(1)
+    monkeypatch.setattr(emperor_exchange, "is_due", lambda layout: True)
+    Path(host.layout.current, "manifest.json").write_text('{"schema": 99}')
+    host.play(2)
+    assert activations.live(host.layout).release == release(2).identity

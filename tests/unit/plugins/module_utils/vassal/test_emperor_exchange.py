@@ -30,12 +30,12 @@ class Machine:
         os.makedirs(root / "run/systemd/system")
         (Path(self.layout.release(RELEASE)) / "uwsgi.ini").write_text("[uwsgi]\n")
         live = Activation(RELEASE, 7)
-        activations.stage(self.layout, live, "export KEY='x'\n")
+        activations.stage(self.layout, live, "export KEY='x\r\n'\n")
         activations.start(self.layout, live, MANIFEST, 0)
         activations.switch(self.layout, live)
 
     def exchange(self):
-        emperor_exchange.exchange(self.layout, MANIFEST, Health("/", ("200",), 1))
+        emperor_exchange.exchange(self.layout, self.live, MANIFEST, Health("/", ("200",), 1))
 
     @property
     def live(self):
@@ -88,7 +88,7 @@ def test_requests_are_elsewhere_while_the_emperor_is_restarted(machine):
         f"stop {SECOND} for {RELEASE}.9",
     ]
     assert machine.settled()
-    assert Path(activations.secrets(machine.layout, 9)).read_text() == "export KEY='x'\n"
+    assert Path(activations.secrets(machine.layout, 9)).read_bytes() == b"export KEY='x\r\n'\n"
     machine.calls.clear()
     assert not emperor_exchange.is_due(machine.layout)
 
@@ -154,3 +154,20 @@ def test_a_run_that_dies_is_finished_by_the_next_one(machine, monkeypatch, momen
     machine.exchange()
     assert machine.settled()
     assert not emperor_exchange.is_due(machine.layout)
+
+
+def test_secrets_that_cannot_be_read_start_nothing_without_them(machine, monkeypatch):
+    warned = []
+    monkeypatch.setattr(emperor_exchange, "warn", warned.append)
+    os.unlink(activations.secrets(machine.layout, 7))
+    machine.exchange()
+    assert machine.live == Activation(RELEASE, 7)
+    assert machine.settled()
+    assert "No such file" in warned[0]
+
+
+@pytest.mark.parametrize(("old", "restarts"), [(True, 1), (False, 0)])
+def test_an_emperor_without_a_release_is_restarted_where_it_is_old(machine, old, restarts):
+    machine.old = old
+    emperor_exchange.restart_idle(machine.layout)
+    assert len(machine.calls) == restarts
