@@ -20,7 +20,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.layout import L
 from ansible_collections.emperor.flask.plugins.module_utils.release.step_declarations import STEPS
 from ansible_collections.emperor.flask.plugins.plugin_utils.checks import limits, server_names
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
-from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.templates import render
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.templates import Templates
 from ansible_collections.emperor.flask.plugins.plugin_utils.packages import wheels
 from ansible_collections.emperor.flask.plugins.plugin_utils.release import lock_owner, messages, plans
 from ansible_collections.emperor.flask.plugins.plugin_utils.release.code_and_packages import Stage
@@ -43,6 +43,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         self._vars = task_vars or {}
         self._inventory = Inventory(self, self._vars)
+        self._templates = Templates(self, self._vars)
         self._began = time.time()
         _unused, self._arguments = self.validate_argument_spec(
             {
@@ -248,7 +249,6 @@ class ActionModule(ActionBase):
         code = layout.code(stage.code)
         pythonpath = [str(Path(code, part)) for part in stage.pythonpath]
         variables = {
-            **self._vars,
             "app": app,
             "host": self._arguments["host"],
             "socket": layout.socket,
@@ -256,15 +256,15 @@ class ActionModule(ActionBase):
             "venv": layout.venv(stage.venv),
             "pythonpath": pythonpath,
         }
-        uwsgi_ini = render(self, app["vassal_template"] or "uwsgi.ini.j2", variables)
-        nginx_conf = render(self, app["nginx_template"] or "nginx.conf.j2", variables)
+        uwsgi_ini = self._templates.render(app["vassal_template"] or "uwsgi.ini.j2", **variables)
+        nginx_conf = self._templates.render(app["nginx_template"] or "nginx.conf.j2", **variables)
         return Rendered(stage, app, seen["python"], seen["uwsgi"] or "to be built", pythonpath, uwsgi_ini, nginx_conf)
 
     def _slice(self, app: Result) -> str:
         """The unit file of the app's slice; one that goes away has none."""
         if app["state"] == "absent":
             return ""
-        return render(self, "slice.j2", {**self._vars, "app": limits.on_machine(app, self._arguments["host"])})
+        return self._templates.render("slice.j2", app=limits.on_machine(app, self._arguments["host"]))
 
     def _send(self, release: Rendered) -> str:
         """Carry an app's code over. Ansible takes the folder of the archives away after the task."""

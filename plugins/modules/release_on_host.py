@@ -36,6 +36,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.emperor.flask.plugins.module_utils.host import systemd
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.host.request import requested
@@ -80,9 +81,15 @@ def main() -> None:
     try:
         with ExitStack() as locks:
             held = apps if declared.lock == UNLOCKED else _locked(locks, params)
+            units = {item["name"]: _app(item).layout.unit for item in held}
+            emperors = systemd.states(units.values()) if "emperor" in declared.takes else {}
             for item in held:
                 try:
-                    results[item["name"]] = _take(step, item, params["secrets"])
+                    known = {
+                        "secrets": params["secrets"].get(item["name"], ""),
+                        "emperor": emperors.get(units[item["name"]]),
+                    }
+                    results[item["name"]] = _take(step, item, known)
                 except (Refusal, OSError) as error:
                     failures[item["name"]] = _text(f"app '{item['name']}': {error}")
             if declared.reloads:
@@ -100,9 +107,9 @@ def main() -> None:
     module.exit_json(changed=changed, by_app=results, failures=failures, **others)
 
 
-def _take(step: str, item: dict[str, Any], secrets: dict[str, Any]) -> Any:
-    """Take a step with one app: what it takes, as the engine has it."""
-    given = {**item, "secrets": secrets.get(item["name"], "")}
+def _take(step: str, item: dict[str, Any], known: dict[str, Any]) -> Any:
+    """Take a step with one app: what it takes of its item and of what else is known, as the engine has it."""
+    given = {**item, **known}
     taken = {key: given[key] for key in STEPS[step].takes}
     if "release" in taken:
         taken["release"] = Release(**taken["release"])

@@ -7,18 +7,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import ansible.template
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins import loader as plugins
 from ansible.template import Templar
-from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import templates
-
-ROOT = Path(__file__).resolve().parents[2]
-ROLES = ROOT / "roles"
-
 
 # The ansible-core that a host's oldest Python can have knows no trust (scripts/old-python.sh).
 KNOWS_TRUST = "trusted_as_template" in signature(DataLoader.load_from_file).parameters
 TRUSTED = {"trusted_as_template": True} if KNOWS_TRUST else {}
+if not KNOWS_TRUST:
+    ansible.template.trust_as_template = str
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import templates  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = ROOT / "roles"
 _rendered: dict[str, str] = {}
 
 
@@ -38,6 +39,6 @@ def _render(role: str, template: str, facts: dict[str, Any]) -> str:
             variables |= loader.load_from_file(str(ROLES / role / name), **TRUSTED) or {}
     variables |= facts
     templar = Templar(loader=loader, variables=variables)
-    # What rendering.render() uses of an action plugin.
-    action = SimpleNamespace(_loader=loader, _templar=templar, _shared_loader_obj=plugins)
+    # What templates.render() uses of an action plugin.
+    action = SimpleNamespace(_templar=templar, _find_needle=lambda _folder, name: name)
     return templates.render(action, str(ROLES / role / "templates" / template), variables)

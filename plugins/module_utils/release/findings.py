@@ -28,12 +28,12 @@ class Finding:
     remedy: str
 
 
-def of_app(layout: Layout, live: Activation | None, limits: str) -> list[Finding]:
-    """All that is amiss; ``limits`` is the text that the unit file of the app's slice should have."""
+def of_app(layout: Layout, live: Activation | None, limits: str, emperor: systemd.State) -> list[Finding]:
+    """All that is amiss; ``limits`` is the text that the unit file of the app's slice should have, ``emperor`` how its Emperor is."""
     group = host_facts.nginx_group()
     if live is None:
         return [_release(layout, "no-release", "it has no release on this host")]
-    found = [*_of_vassal(layout, live), *_of_leftovers(layout, live)]
+    found = [*_of_vassal(layout, live, emperor), *_of_leftovers(layout, live)]
     if group is None:
         return [*found, Finding("no-nginx", "nginx is not set up on this host", PREPARE)]
     return [*found, *_of_folders(layout, group), *_of_slice(layout, limits)]
@@ -43,20 +43,20 @@ def _release(layout: Layout, name: str, meaning: str) -> Finding:
     return Finding(name, meaning, RELEASE.format(app=layout.name))
 
 
-def _of_vassal(layout: Layout, live: Activation) -> Iterator[Finding]:
+def _of_vassal(layout: Layout, live: Activation, emperor: systemd.State) -> Iterator[Finding]:
     """The live release, from its manifest to its answer."""
     try:
         made_of = manifest.read(layout, live.release)
     except (FileNotFoundError, manifest.Unknown) as error:
         yield _release(layout, "manifest", f"what its release was made of cannot be read ({error})")
         return
-    if not systemd.is_ready(layout.unit):
+    if not emperor.is_ready:
         yield _release(layout, "emperor", f"its Emperor, {layout.unit}, does not run")
     elif live not in activations.governed(layout):
         yield _release(layout, "vassal", f"the ini of its vassal {live} is missing")
     elif not activations.is_healthy(layout, live, manifest.health(layout, made_of)):
         yield _release(layout, "health", f"it does not answer its health request, {made_of['health']['path']}")
-    elif emperor_exchange.is_due(layout):
+    elif emperor_exchange.is_due(layout, emperor):
         yield _release(layout, "old-emperor", "its Emperor runs as it was started before its unit or slice changed")
     if not static_files.is_settled(layout, static_files.of_release(layout, live.release)):
         yield _release(layout, "static", "the links to its static files are not as they should be")

@@ -19,7 +19,7 @@ UNLOCKED = "unlocked"  # neither asks for it nor waits
 
 @dataclass(frozen=True)
 class Step:
-    """``takes`` are keys of an app's item, beside its name; ``returns`` is what an app's result is, bool for "changed"."""
+    """``takes`` are keys of an app's item, beside its name, or "emperor", how its Emperor is; ``returns`` is what an app's result is, bool for "changed"."""
 
     takes: tuple[str, ...]
     lock: str = GOES_ON
@@ -30,7 +30,7 @@ class Step:
 
 
 STEPS = {
-    "look": Step(("python", "limits"), UNLOCKED, dict, reads=True),
+    "look": Step(("python", "limits", "emperor"), UNLOCKED, dict, reads=True),
     "wheels": Step(("release", "archive", "python", "limits", "with_packages", "wheels"), BEGINS, dict),
     "stage": Step(("release", "archive", "secrets", "python", "limits", "wheels"), BEGINS, dict),
     "rollback": Step(("wanted",), BEGINS, dict),

@@ -57,10 +57,10 @@ class App:
     def _releases(self) -> str:
         return ", ".join(retention.served(self.layout)) or "none"
 
-    def look(self, python: str, limits: str) -> dict[str, Any]:
+    def look(self, python: str, limits: str, emperor: systemd.State) -> dict[str, Any]:
         """What the controller needs to know to plan: what there is to build on, what is live, and what is amiss.
 
-        ``limits`` is the text that the unit file of the app's slice should have.
+        ``limits`` is the text that the unit file of the app's slice should have, ``emperor`` how its Emperor is.
         """
         layout, live = self.layout, activations.live(self.layout)
         version = host_facts.python_version(python)
@@ -76,7 +76,7 @@ class App:
             "codes": [name for name in names_in(layout.codes) if not name.endswith(".partial")],
             "release": live.release if live else None,
             "activation": str(live) if live else None,
-            "findings": [asdict(found) for found in findings.of_app(layout, live, limits)],
+            "findings": [asdict(found) for found in findings.of_app(layout, live, limits, emperor)],
             "closed": site.is_closed(layout),
             "secrets": self._secrets(live),
             "files": {name: _text(os.path.join(layout.current, name)) for name in TEXTS},

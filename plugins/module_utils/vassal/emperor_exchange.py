@@ -50,9 +50,12 @@ class Second(Layout):
         return self._at("run/systemd/system", self.unit)
 
 
-def is_due(layout: Layout) -> bool:
-    """Tell whether the app's Emperor runs under an older unit file or outside of the app's slice, or an exchange was begun and not ended."""
-    return _is_old(layout) or os.path.exists(Second(layout.name, layout.root).unit_file)
+def is_due(layout: Layout, emperor: systemd.State | None = None) -> bool:
+    """Tell whether the app's Emperor runs under an older unit file or outside of the app's slice, or an exchange was begun and not ended.
+
+    ``emperor`` is its state, where that is known.
+    """
+    return _is_old(layout, emperor) or os.path.exists(Second(layout.name, layout.root).unit_file)
 
 
 def exchange(layout: Layout, live: Activation, manifest: dict[str, Any], health: Health) -> None:
@@ -84,11 +87,11 @@ def restart_idle(layout: Layout) -> None:
         systemd.restart(layout.unit)
 
 
-def _is_old(layout: Layout) -> bool:
+def _is_old(layout: Layout, emperor: systemd.State | None = None) -> bool:
     # Its control group, not its property Slice: that is the new one after a reload, wherever the Emperor still runs.
-    state = systemd.shown(layout.unit, "ActiveState", "ControlGroup")
-    elsewhere = f"/{box.slice_of(layout.name)}/" not in state["ControlGroup"]
-    return state["ActiveState"] == "active" and (elsewhere or outdated.is_outdated(layout.unit))
+    state = emperor or systemd.state(layout.unit)
+    elsewhere = f"/{box.slice_of(layout.name)}/" not in state.control_group
+    return state.active == "active" and (elsewhere or outdated.is_outdated(layout.unit))
 
 
 def _begin(second: Second) -> None:

@@ -15,5 +15,5 @@ def test_the_engine_takes_and_returns_what_is_declared(step):
     assert signature.return_annotation == returned
 
 
-def test_what_a_step_takes_is_an_item_or_the_secrets():
-    assert {key for step in STEPS.values() for key in step.takes} == ITEM.keys() - {"name"} | {"secrets"}
+def test_what_a_step_takes_is_an_items_or_known_on_the_host():
+    assert {key for step in STEPS.values() for key in step.takes} == ITEM.keys() - {"name"} | {"secrets", "emperor"}

@@ -69,7 +69,7 @@ def machine(monkeypatch, tmp_path):
     monkeypatch.setattr(systemd, "daemon_reload", lambda: None)
     monkeypatch.setattr(systemd, "main_pid", lambda unit: 0)
     monkeypatch.setattr(systemd, "schedule", lambda unit, seconds, argv: None)
-    monkeypatch.setattr(emperor_exchange, "_is_old", lambda layout: machine.old)
+    monkeypatch.setattr(emperor_exchange, "_is_old", lambda layout, emperor=None: machine.old)
     monkeypatch.setattr(activations, "is_healthy", lambda layout, activation, health: machine.healthy)
 
     def wait(layout, activation, health, start):

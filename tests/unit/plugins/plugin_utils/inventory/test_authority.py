@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins import loader as plugins
 from ansible.template import Templar
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import authority
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
@@ -80,8 +79,9 @@ def test_what_is_written_holds_the_private_ca_only_where_there_is_one(tmp_path):
     given = inventory(tmp_path)
     templates = Path(__file__).parents[5] / "roles/flask_app/templates"
     loader = DataLoader()
-    loader.set_basedir(str(templates))
-    action = SimpleNamespace(_loader=loader, _templar=Templar(loader=loader, variables={}), _shared_loader_obj=plugins)
+    action = SimpleNamespace(
+        _templar=Templar(loader=loader, variables={}), _find_needle=lambda _folder, name: str(templates / name)
+    )
     drop_in, program = authority.files(action, given)
     assert drop_in["path"] == "/etc/systemd/system/certbot.service.d/emperor-flask.conf"
     assert "acme-ca.crt" not in drop_in["content"]
