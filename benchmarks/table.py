@@ -21,12 +21,22 @@ ROWS = [
     ),
     (
         "unchanged_run",
-        unchanged_run.SITE,
+        unchanged_run.SITES[1],
         unchanged_run.NGINX,
         "run that changes nothing",
         "a role's tasks for nginx alone",
     ),
-    ("unchanged_run", unchanged_run.SITE, unchanged_run.PING, "run that changes nothing", "`ansible -m ping`"),
+    ("unchanged_run", unchanged_run.SITES[1], unchanged_run.PING, "run that changes nothing", "`ansible -m ping`"),
+    *(
+        (
+            "unchanged_run",
+            unchanged_run.SITES[apps],
+            unchanged_run.SITES[1],
+            f"the same with {apps} apps",
+            "that with one",
+        )
+        for apps in (10, 50)
+    ),
 ]
 
 

@@ -1,38 +1,45 @@
 #!/usr/bin/env python3
-"""How long a run of site.yml takes that changes nothing, beside `ansible -m ping` and a play that sets up nginx alone."""
+"""How long a run of site.yml takes that changes nothing, for one app and for many, beside `ansible -m ping` and a play that sets up nginx alone."""
 
 from __future__ import annotations
 
 import argparse
 import subprocess
+from contextlib import ExitStack
 from functools import partial
 
 import bed
 
-HOST = "emperor-benchmark-site"
-NGINX_HOST = "emperor-benchmark-nginx"
 PING = "ansible -m ping"
 NGINX = "play for nginx alone"
-SITE = "site"
+SITES = {1: "site", 10: "site of 10 apps", 50: "site of 50 apps"}
 
 
 def main() -> None:
     """Measure, and keep the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repetitions", type=int, default=7)
-    parser.add_argument("--fast", action="store_true", help="once; no results are kept")
+    parser.add_argument("--fast", action="store_true", help="one app, once; no results are kept")
     options = parser.parse_args()
     subprocess.run([bed.ROOT / "tests/images/build.sh", bed.IMAGE], check=True)
-    with bed.host(HOST), bed.host(NGINX_HOST):
-        deeds = {
-            PING: lambda: bed.ansible("ansible", HOST, "all", "-m", "ping"),
-            NGINX: lambda: bed.ansible("ansible-playbook", NGINX_HOST, "benchmarks/nginx_play.yml"),
-            SITE: lambda: bed.site(HOST),
-        }
+    sites = {number: name for number, name in SITES.items() if number == 1 or not options.fast}
+    with ExitStack() as hosts:
+        nginx = hosts.enter_context(bed.host("emperor-benchmark-nginx"))
+        deeds = {NGINX: lambda: bed.ansible("ansible-playbook", nginx, "benchmarks/nginx_play.yml")}
+        for number, name in sites.items():
+            host = hosts.enter_context(bed.host(f"emperor-benchmark-site-{number}"))
+            deeds[name] = partial(bed.site, host, flask_apps=_apps(number))
+        deeds[PING] = lambda: bed.ansible("ansible", nginx, "all", "-m", "ping")
         for deed in deeds.values():
             deed()  # the first time, everything changes
         timed = {name: partial(bed.seconds, deed) for name, deed in deeds.items()}
         bed.taken_in_turn(timed, *((1,) if options.fast else (options.repetitions, "unchanged_run")))
+
+
+def _apps(number: int) -> list[dict[str, object]]:
+    code = {"path": str(bed.ROOT / "examples/demoapp")}
+    names = [f"app-{index}" for index in range(number)]
+    return [{"name": name, "module": "hello:app", "source": code, "server_names": [f"{name}.test"]} for name in names]
 
 
 if __name__ == "__main__":

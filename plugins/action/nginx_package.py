@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.module_utils.facts.host_facts import NGINX_KEYS
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import known_host
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.templates import render
 from ansible_collections.emperor.flask.plugins.plugin_utils.nginx import signing_keys
@@ -86,11 +87,14 @@ class ActionModule(ActionBase):
 
     def _renew(self, keys: str, arguments: Result) -> Result:
         """Nothing to do, and no round trip, unless the host holds other keys than it should (validate has asked)."""
-        held = self._vars.get("ansible_facts", {}).get("emperor_flask_host", {}).get("nginx_keys")
+        held = known_host.known(self._vars).get("nginx_keys")
         if not keys or held in (None, hashlib.sha256(keys.encode()).hexdigest()):
             return {"changed": False}
         return self._module(step="renew_keys", files={NGINX_KEYS: keys})
 
     def _module(self, **arguments: Any) -> Result:
         lock_owner.require()
-        return messages.of(self._execute_module(MODULE, module_args={"request": arguments}, task_vars=self._vars))
+        result = self._execute_module(MODULE, module_args={"request": arguments}, task_vars=self._vars)
+        if result.get("changed") or result.get("failed"):
+            result["ansible_facts"] = known_host.changed(self._vars)
+        return messages.of(result)

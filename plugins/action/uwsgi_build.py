@@ -12,6 +12,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.python.uwsgi_build import Build
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import known_host
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.packages.wheels import Slot, Wheel, slot
 from ansible_collections.emperor.flask.plugins.plugin_utils.release import lock_owner, messages
@@ -24,7 +26,7 @@ display = Display()
 
 
 class ActionModule(ActionBase):
-    """Look at the host once; where a tree is missing, build or ship its wheel."""
+    """Look at the host once, unless this run has; where a tree is missing, build or ship its wheel."""
 
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         """Return what was missing, built and shipped."""
@@ -41,7 +43,7 @@ class ActionModule(ActionBase):
                 "build_packages": {"type": "list", "elements": "str", "default": []},
             }
         )
-        seen = self._step("look")
+        seen: Result = {"missing": [], "relink": False} if self._is_known() else self._step("look")
         missing, relink = seen["missing"], seen["relink"]
         paths = [tree["path"] for tree in missing]
         result: Result = {
@@ -62,6 +64,15 @@ class ActionModule(ActionBase):
         if relink and not missing:
             self._step("link")
         return result
+
+    def _is_known(self) -> bool:
+        """Tell whether this run has seen on the host all that is wanted."""
+        root, version, pythons = (self._arguments[key] for key in ("root", "version", "pythons"))
+        host = known_host.known(self._vars)
+        versions = {python: host.get("pythons", {}).get(python) for python in pythons}
+        wanted = {Build(root, version, python, versions[python] or "").path for python in pythons}
+        seen = host.get("uwsgi", {"trees": [], "current": None})
+        return wanted <= {*seen["trees"]} and seen["current"] in wanted
 
     def _provide(self, tree: Result) -> str:
         """Make a tree that is missing, and tell whether its wheel was ``built`` or ``shipped``."""

@@ -21,13 +21,12 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.checks import (
     pem_files,
     trusted_proxies,
 )
-from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import apps, argument_specs, authority
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import apps, argument_specs, authority, known_host
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory, without_secrets
 from ansible_collections.emperor.flask.plugins.plugin_utils.nginx import signing_keys
 from ansible_collections.emperor.flask.plugins.plugin_utils.release import messages
 
 ROLES = ("prerequisites", "nginx", "uwsgi_emperor", "flask_app")
-FACT = "emperor_flask_host"
 APPS = ("flask_apps", "flask_app_defaults")  # checked app by app, each under its own name
 STRATEGIES = ("linear", "debug", "mitogen_linear")  # all hosts take a step before any takes the next
 TEMPLATE = "_template"  # how the variables end that put a file of the user's in a template's place
@@ -57,7 +56,9 @@ class ActionModule(ActionBase):
         prepared, found = self._inventory.apps(with_source="flask_app" in roles and _is_taken("flask_app"))
         mistakes += found or [*self._check_default_server(prepared), *self._check_certificates(prepared)]
         _refuse([*mistakes, *(self._check_signing_keys() if "nginx" in roles else [])])
-        host = self._host(sorted({app["python"] for app in prepared} or {"/usr/bin/python3"}))
+        host = self._host(
+            sorted({app["python"] for app in prepared} or {"/usr/bin/python3"}), arguments["role"] is None
+        )
         listens_for_tls = host_abilities.listens_for_tls(host, self._inventory.serves_tls())
         ports = host_abilities.port_refusals(host, listens_for_tls) if "nginx" in roles else []
         for app in prepared if "flask_app" in roles else []:
@@ -73,7 +74,7 @@ class ActionModule(ActionBase):
             "apps": shown,
             "tls": listens_for_tls,
             "host": host,
-            "ansible_facts": {**self._discovered, FACT: host},
+            "ansible_facts": {**self._discovered, **known_host.learnt(host)},
         }
 
     def _check_variables(self, role: str) -> Iterator[str]:
@@ -134,14 +135,17 @@ class ActionModule(ActionBase):
             for key in signing_keys.malformed(list(map(str, keys if isinstance(keys, list) else [keys])))
         ]
 
-    def _host(self, pythons: list[str]) -> dict[str, Any]:
-        """What only the host knows: asked once per play, then taken from the facts."""
-        known: dict[str, Any] = self._vars.get("ansible_facts", {}).get(FACT)
+    def _host(self, pythons: list[str], for_all_roles: bool) -> dict[str, Any]:
+        """What only the host knows: asked once per run, then taken from the facts.
+
+        What stands is known to the roles that follow at once; where others come between, or packages are upgraded, each role asks.
+        """
+        known = known_host.known(self._vars)
         if known and set(pythons) <= set(known["pythons"]):
             return known
-        result = self._execute_module(
-            "emperor.flask.host_facts", module_args={"pythons": pythons}, task_vars=self._vars
-        )
+        upgrades = boolean(self._inventory.value("prerequisites_upgrade", False), strict=False)
+        asked = {"pythons": pythons, "standing": for_all_roles and not upgrades}
+        result = self._execute_module("emperor.flask.host_facts", module_args=asked, task_vars=self._vars)
         if "host" not in result:
             failed = messages.of(result)
             raise AnsibleActionFail(failed.get("msg", "the host does not answer"), result=failed)

@@ -36,6 +36,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.emperor.flask.plugins.module_utils.host import standing
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import Access
 from ansible_collections.emperor.flask.plugins.module_utils.host.host_lock import host_lock
@@ -69,6 +70,7 @@ REQUEST: dict[str, Any] = {
     "check": {"type": "list", "elements": "str", "default": []},
     "service": {},
     "instances": {},
+    "digest": {"default": ""},  # of the request, where it may be noted that it stands
 }
 
 
@@ -114,6 +116,7 @@ def _apply(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     }
     if not check_mode:
         transaction.apply()
+        standing.note(params, params["digest"])
     elif not transaction.changed:
         transaction.test()
     return result

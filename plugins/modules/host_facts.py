@@ -18,6 +18,10 @@ options:
     type: list
     elements: path
     default: [/usr/bin/python3]
+  standing:
+    description: Whether to look which sets of M(emperor.flask.configuration) stand as they were applied. Their checks run for it.
+    type: bool
+    default: false
 attributes:
   check_mode: {support: full, description: Only reads.}
   diff_mode: {support: none, description: Only reads.}
@@ -34,7 +38,8 @@ host:
   description: >-
     Distribution, version, codename, whether there is IPv6, each interpreter's version, accounts
     with their home, groups, folders of /var/www, nginx sites, the digest of nginx.org's keys, the programs
-    that listen on the ports 80 and 443, sets of M(emperor.flask.configuration) that are applied, the apps that certbot renews
+    that listen on the ports 80 and 443, sets of M(emperor.flask.configuration) that are applied, and the digests of those that stand as they were applied,
+    the installed packages, the builds of uWSGI, the apps that certbot renews
     certificates for, how many connections a listening socket may keep waiting, whether that can be set, how many files a service
     may open, how many processors and bytes of memory it has.
   type: dict
@@ -42,16 +47,26 @@ host:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils.facts.host_facts import facts
+from ansible_collections.emperor.flask.plugins.module_utils.facts.host_facts import UWSGI_ROOT, facts
+from ansible_collections.emperor.flask.plugins.module_utils.host.standing import standing
+from ansible_collections.emperor.flask.plugins.module_utils.python import uwsgi_build
 
 
 def main() -> None:
     """Return the facts."""
     module = AnsibleModule(
-        argument_spec={"pythons": {"type": "list", "elements": "path", "default": ["/usr/bin/python3"]}},
+        argument_spec={
+            "pythons": {"type": "list", "elements": "path", "default": ["/usr/bin/python3"]},
+            "standing": {"type": "bool", "default": False},
+        },
         supports_check_mode=True,
     )
-    module.exit_json(changed=False, host=facts(module.params["pythons"]))
+    host = {
+        **facts(module.params["pythons"]),
+        "uwsgi": uwsgi_build.ready(UWSGI_ROOT),
+        "standing": standing() if module.params["standing"] else {},
+    }
+    module.exit_json(changed=False, host=host)
 
 
 if __name__ == "__main__":

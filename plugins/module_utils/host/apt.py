@@ -80,9 +80,14 @@ def meanwhile(packages: list[str]) -> Iterator[None]:
             warn(f"{', '.join(came)} were needed for a build and cannot be taken away again: {tail(error.output)}")
 
 
-def _installed() -> set[str]:
-    listed = run(["dpkg-query", "-W", "-f", "${db:Status-Status} ${binary:Package}\n"]).split("\n")
+def _installed(name: str = "binary:Package") -> set[str]:
+    listed = run(["dpkg-query", "-W", "-f", f"${{db:Status-Status}} ${{{name}}}\n"]).split("\n")
     return {line.partition(" ")[2] for line in listed if line.startswith("installed ")}
+
+
+def all_installed() -> list[str]:
+    """The names of all installed packages, without their architecture."""
+    return sorted(_installed("Package"))
 
 
 def retain(packages: list[str]) -> None:

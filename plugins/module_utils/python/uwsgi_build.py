@@ -29,7 +29,7 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.facts.host_facts import python_version, system
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal, run
-from ansible_collections.emperor.flask.plugins.module_utils.host.files import replace_link
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import link_target, names_in, replace_link
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import sha256 as file_digest
 from ansible_collections.emperor.flask.plugins.module_utils.python.pip import own, pip, reason
 
@@ -97,7 +97,7 @@ class Build:
     @property
     def complete(self) -> bool:
         """Tell whether the tree was made to the end and still has its binary."""
-        return os.path.exists(os.path.join(self.path, COMPLETE)) and os.access(self.binary, os.X_OK)
+        return _is_complete(self.path)
 
     def build(self, checksum: str, folder: str) -> dict[str, Any]:
         """Build the wheel into ``folder`` and install it; return its path, its SHA-256 and the packages its libraries are in.
@@ -194,6 +194,17 @@ class Build:
 
     def _pip(self, folder: str, *arguments: str) -> None:
         pip(self._python, *arguments, runner=lambda command: run(command, env=own(folder)))
+
+
+def _is_complete(tree: str) -> bool:
+    return os.path.exists(os.path.join(tree, COMPLETE)) and os.access(os.path.join(tree, "bin", "uwsgi"), os.X_OK)
+
+
+def ready(root: str) -> dict[str, Any]:
+    """The trees below a root that are complete, and the one that ``current`` names."""
+    trees = [os.path.join(root, name) for name in names_in(root) if name.startswith("pyuwsgi-")]
+    current = link_target(os.path.join(root, CURRENT))
+    return {"trees": list(filter(_is_complete, trees)), "current": os.path.join(root, current) if current else None}
 
 
 def plan(root: str, version: str, pythons: list[str]) -> list[Build]:

@@ -1,0 +1,102 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Sets of configuration files that stand as they were applied, so that one look at a host answers for all of them.
+
+What was applied is noted by its digest, beside what a run that asked anew would look at: the files as they were left, the check and the
+service. A set of which anything is otherwise, or whose check warns, does not stand, and is asked about as ever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from typing import Any
+
+from ansible_collections.emperor.flask.plugins.module_utils.host import systemd
+from ansible_collections.emperor.flask.plugins.module_utils.host.commands import WARNED, CommandFailed, run
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import (
+    Access,
+    Snapshot,
+    names_in,
+    remove,
+    replace_file,
+    sha256,
+)
+from ansible_collections.emperor.flask.plugins.module_utils.host.transaction import STATE, Record
+
+FOLDER = "applied"  # in the folder of the records
+
+
+def digest(request: dict[str, Any]) -> str:
+    """The digest of what is asked of a set.
+
+    Empty where that is never noted: a secret's digest could be guessed at, and what is put aside is somebody else's.
+    """
+    if request.get("aside") or any(file.get("sensitive") for file in request.get("files", [])):
+        return ""
+    return hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def note(request: dict[str, Any], asked: str, state: str = STATE) -> None:
+    """Note that a request stands, whose digest is ``asked``; an empty one is forgotten."""
+    path = os.path.join(state, FOLDER, f"{request['set']}.json")
+    if not asked:
+        remove(path)
+        return
+    paths = [*(item["path"] for item in [*request["directories"], *request["files"]]), *request["absent"]]
+    noted = {
+        "asked": asked,
+        "paths": paths,
+        "left": _fingerprint(paths),
+        "check": request["check"],
+        "service": request["service"],
+    }
+    content = json.dumps(noted, indent=2).encode()
+    if Snapshot.take(path).content != content:
+        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+        replace_file(path, content, Access(0o644))
+
+
+def standing(state: str = STATE) -> dict[str, str]:
+    """The digests of what was asked of the sets that stand, by their names."""
+    folder = os.path.join(state, FOLDER)
+    noted = {os.path.splitext(name)[0]: _read(os.path.join(folder, name)) for name in names_in(folder)}
+    services = systemd.states({note["service"] for note in noted.values() if note["service"]})
+    return {
+        name: note["asked"]
+        for name, note in noted.items()
+        if not Record.load(name, state).pending
+        and (not note["service"] or services[note["service"]].is_ready)
+        and _fingerprint(note["paths"]) == note["left"]
+        and _passes(note["check"])
+    }
+
+
+def _read(path: str) -> dict[str, Any]:
+    with open(path, encoding="utf-8") as stream:
+        noted: dict[str, Any] = json.load(stream)
+    return noted
+
+
+def _fingerprint(paths: list[str]) -> str:
+    return hashlib.sha256(json.dumps([_look(path) for path in paths]).encode()).hexdigest()
+
+
+def _look(path: str) -> list[Any]:
+    """What stands at a path: its kind and access, and what it holds, but for a folder."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return []
+    held = os.readlink(path) if stat.S_ISLNK(status.st_mode) else sha256(path) if stat.S_ISREG(status.st_mode) else ""
+    return [status.st_mode, status.st_uid, status.st_gid, held]
+
+
+def _passes(check: list[str]) -> bool:
+    """Tell whether a check accepts the configuration without a warning."""
+    try:
+        return not check or not WARNED.search(run(check))
+    except CommandFailed:
+        return False
