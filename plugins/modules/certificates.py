@@ -19,8 +19,8 @@ options:
     description:
       - C(provide) brings C(files) from the controller and makes C(self_signed) ones, which also stand in where an authority has issued none yet.
         A self-signed one is made anew when it lacks a name, or ends in less than 30 days.
-      - C(issue) orders certificates of the authority with certbot, which renews them, and gives them to nginx; it comes when the sites are
-        served, for they have to prove their names. What no app orders any more, certbot forgets.
+      - C(issue) orders certificates of the authority with certbot, which renews them, and gives them to nginx; it runs when the sites are
+        served, because they have to prove their names. certbot forgets certificates that no app orders any more.
       - C(default_server) makes the self-signed one that an nginx before 1.19.4 needs for its default server on port 443.
     type: str
     choices: [provide, issue, default_server]

@@ -73,9 +73,9 @@ options:
     type: str
   instances:
     description:
-      - Pattern of the units that read the files, where O(service) only groups them. They reload in its place; when their unit
-        itself changes they go on and are marked as outdated, which a result, and check mode before it, says in C(outdated). For the
-        Emperors, M(emperor.flask.release) exchanges them without losing a request.
+      - Pattern of the units that read the files, where O(service) only groups them. They reload in its place. When their unit
+        itself changes, they keep running and are marked as outdated; the result says so in C(outdated), and so does check mode.
+        M(emperor.flask.release) exchanges outdated Emperors without losing a request.
     type: str
 attributes:
   check_mode: {support: full, description: Tells what would change; the check command then runs only if nothing would.}

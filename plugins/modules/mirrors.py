@@ -9,8 +9,8 @@ DOCUMENTATION = r"""
 module: mirrors
 short_description: Say which of apt's mirrors does not answer
 description:
-  - To be used where M(ansible.builtin.apt) has failed. Asks every mirror of the host's sources once and fails with those that do not
-    answer, their reasons and the time they were waited for; where all of them answer, with O(error).
+  - To be used where M(ansible.builtin.apt) has failed. Asks every mirror of the host's sources once. Fails with the mirrors that do not
+    answer, the reasons and the time it waited for each; if all of them answer, fails with O(error).
   - The next M(ansible.builtin.apt) with C(update_cache) fetches the package lists, however young they are.
 version_added: 0.1.0
 author: emperor.flask maintainers (@emperor)

@@ -55,8 +55,8 @@ options:
     default: ""
   holes:
     description:
-      - Known holes to warn of where nginx is from V(nginx.org), each with C(name), C(first), the first version that has it, and C(fixed), the
-        first that has not.
+      - Known vulnerabilities to warn of if nginx is from V(nginx.org), each with C(name), C(first) (the first version that has it) and C(fixed)
+        (the first version that no longer has it).
     type: list
     elements: dict
     default: []

@@ -11,7 +11,7 @@ description:
   - Its wheel is built from the source distribution on the first host that needs one for its distribution, release, architecture and
     Python, and kept on the controller with its checksum and the names of the packages its shared libraries are in. Every other such
     host waits, and gets the wheel and these packages; it needs no compiler.
-  - What the controller ships, and hosts check, is the SHA-256 of the wheel that it has itself. A wheel that has anything in it but plain
+  - The controller ships the SHA-256 of its own copy of the wheel, and hosts check it. A wheel that contains anything but plain
     files that a build of uWSGI makes is refused, and the program is asked for its version as C(nobody), so no code of another host runs as root.
     What remains is trust in the host that builds for those of its kind - the accounts of all their apps run what it has made, and the packages
     that it names are installed from each host's own package sources. A host that nobody else should depend on gets a O(cache) of its own.
