@@ -24,6 +24,13 @@ def commit(folder: Path, name: str, text: str) -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
+def repository(folder: Path) -> Path:
+    """An empty repository with the branch main."""
+    folder.mkdir()
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    return folder
+
+
 def tar(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
     """A tar.gz of these members, whatever they are."""
     with tarfile.open(path, "w:gz") as archive:

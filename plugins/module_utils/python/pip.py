@@ -16,6 +16,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 
+from ansible_collections.emperor.flask.plugins.module_utils.host import proxy
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import (
     Access,
@@ -106,8 +107,7 @@ def _variables(room: str) -> dict[str, str]:
     settings = os.path.join(FOLDER, "pip.conf")
     if os.path.exists(settings):
         variables["PIP_CONFIG_FILE"] = settings
-    proxy = Snapshot.take(os.path.join(FOLDER, "proxy")).content or b""
-    return {**variables, **dict(line.split("=", 1) for line in proxy.decode().splitlines())}
+    return {**variables, **proxy.environment(os.path.join(FOLDER, "proxy"))}
 
 
 def _line(variable: tuple[str, str]) -> str:

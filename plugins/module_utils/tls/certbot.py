@@ -11,13 +11,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from ansible_collections.emperor.flask.plugins.module_utils.host import apt
+from ansible_collections.emperor.flask.plugins.module_utils.host import apt, proxy
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal, run, tail
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import Snapshot
 
 CA = "/etc/emperor-flask/acme-ca.crt"
 SYSTEM_CAS = "/etc/ssl/certs/ca-certificates.crt"
-PROXY = "/etc/emperor-flask/proxy"  # of the role prerequisites
 LOG = "/var/log/letsencrypt/letsencrypt.log"
 
 BUSY = "Another instance of Certbot is already running"
@@ -87,12 +86,7 @@ def certbot(*arguments: str) -> None:
 @contextlib.contextmanager
 def _environment() -> Iterator[dict[str, str]]:
     """As certbot.service has it: the host's proxy, and a private authority's CA beside those of the system."""
-    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
-    proxy = Snapshot.take(PROXY).content
-    if proxy:
-        for line in proxy.decode().splitlines():
-            name, _equals, value = line.partition("=")
-            environment[name] = value
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", **proxy.environment()}
     with tempfile.NamedTemporaryFile(prefix="emperor-acme-") as bundle:
         own = Snapshot.take(CA).content
         if own:

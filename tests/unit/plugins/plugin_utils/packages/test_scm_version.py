@@ -1,6 +1,7 @@
 """Projects that have their version from git's tags are told it: where they are built there is no git."""
 
 import pytest
+import sources
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import apps
 from ansible_collections.emperor.flask.plugins.plugin_utils.packages import scm_version
 from ansible_collections.emperor.flask.plugins.plugin_utils.release.code_and_packages import Stage
@@ -20,9 +21,7 @@ def cache(tmp_path):
 @pytest.fixture
 def project(tmp_path):
     """A repository with a tag, and a commit after it."""
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    git(folder, "init", "--quiet", "--initial-branch", "main")
+    folder = sources.repository(tmp_path / "shop")
     commit(folder, "pyproject.toml", SCM.format(tool="setuptools-scm"))
     git(folder, "tag", "--annotate", "--message", "x", "v1.2")
     commit(folder, "src/shop.py", "app = 1\n")

@@ -11,6 +11,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+import sources
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.plugin_utils.source import git as module
 from ansible_collections.emperor.flask.plugins.plugin_utils.source import source
@@ -26,9 +27,7 @@ def cache(tmp_path):
 @pytest.fixture
 def repository(tmp_path):
     """A repository with a tag, a branch beside main, and three commits."""
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    git(folder, "init", "--quiet", "--initial-branch", "main")
+    folder = sources.repository(tmp_path / "shop")
     first = commit(folder, "shop.py", "app = 1\n")
     git(folder, "tag", "-a", "-m", "x", "v1.4.2")
     git(folder, "checkout", "--quiet", "-b", "feature/cart")
