@@ -216,7 +216,10 @@ class ActionModule(ActionBase):
         result: Result = self._for_each(step, _items(step, apps)) if apps else {"changed": False}
         if step == "retire" and not result.get("failed"):
             done = [app for app in apps if app["name"] not in result.get("failures", {})]
-            result["report"] = [plans.report(app, plan, self._vars["inventory_hostname"]) for app in done]
+            host, finishing = self._vars["inventory_hostname"], result.get("by_app", {})
+            result["report"] = [
+                line for app in done for line in plans.report_lines(app, plan, host, finishing.get(app["name"], []))
+            ]
             result["failures"] = {**result.get("failures", {}), **self._take_back(plan, failed)}
             return plans.judged(result, plan, {})
         if STEPS[step].hook:

@@ -36,6 +36,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.emperor.flask.plugins.module_utils.background import handover
 from ansible_collections.emperor.flask.plugins.module_utils.host import systemd
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
@@ -81,14 +82,10 @@ def main() -> None:
     try:
         with ExitStack() as locks:
             held = apps if declared.lock == UNLOCKED else _locked(locks, params)
-            units = {item["name"]: _app(item).layout.unit for item in held}
-            emperors = systemd.states(units.values()) if "emperor" in declared.takes else {}
+            units = systemd.states(_units(held)) if "units" in declared.takes else {}
             for item in held:
                 try:
-                    known = {
-                        "secrets": params["secrets"].get(item["name"], ""),
-                        "emperor": emperors.get(units[item["name"]]),
-                    }
+                    known = {"secrets": params["secrets"].get(item["name"], ""), "units": units}
                     results[item["name"]] = _take(step, item, known)
                 except (Refusal, OSError) as error:
                     failures[item["name"]] = _text(f"app '{item['name']}': {error}")
@@ -116,6 +113,12 @@ def _take(step: str, item: dict[str, Any], known: dict[str, Any]) -> Any:
     for key in taken.keys() & {"activation", "before"}:
         taken[key] = Activation.parse(taken[key])
     return getattr(_app(item), step)(**taken)
+
+
+def _units(apps: list[dict[str, Any]]) -> list[str]:
+    """The apps' units whose state a look asks for, at once for all."""
+    layouts = [_app(item).layout for item in apps]
+    return [unit for layout in layouts for unit in (layout.unit, *handover.units(layout))]
 
 
 def _would_change(step: str, apps: list[dict[str, Any]]) -> bool:

@@ -35,6 +35,7 @@ class State:
     active: str
     file: str
     control_group: str
+    restarts: int = 0  # that systemd has made by itself
 
     @property
     def is_ready(self) -> bool:
@@ -47,10 +48,15 @@ def states(units: Iterable[str]) -> dict[str, State]:
     asked = list(units)
     if not asked:
         return {}
-    answer = run(["systemctl", "show", "--property=ActiveState,UnitFileState,ControlGroup", *asked])
+    answer = run(["systemctl", "show", "--property=ActiveState,UnitFileState,ControlGroup,NRestarts", *asked])
     blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in answer.strip().split("\n\n")]
     return {
-        unit: State(block["ActiveState"], block.get("UnitFileState", ""), block.get("ControlGroup", ""))
+        unit: State(
+            block["ActiveState"],
+            block.get("UnitFileState", ""),
+            block.get("ControlGroup", ""),
+            int(block.get("NRestarts") or 0),
+        )
         for unit, block in zip(asked, blocks)
     }
 

@@ -13,6 +13,7 @@ import os
 import re
 import tarfile
 
+from ansible_collections.emperor.flask.plugins.module_utils.background import definitions
 from ansible_collections.emperor.flask.plugins.module_utils.host import box, jobs
 from ansible_collections.emperor.flask.plugins.module_utils.host.box import Job
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal, tail
@@ -182,6 +183,8 @@ def make_release(layout: Layout, release: Release) -> bool:
     replace_file(os.path.join(partial, "uwsgi.ini"), release.uwsgi_ini.encode(), for_app)
     replace_file(os.path.join(partial, "nginx.conf"), release.nginx_conf.encode(), for_app)
     replace_file(os.path.join(partial, "env"), release.env.encode(), for_app)
+    if release.background:
+        replace_file(os.path.join(partial, definitions.FILE), release.background.encode(), for_app)
     manifest = json.dumps(release.manifest, indent=2, sort_keys=True) + "\n"
     replace_file(os.path.join(partial, "manifest.json"), manifest.encode(), Access(0o600))
     os.symlink(f"../../code/{release.code}", os.path.join(partial, "code"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ansible_collections.emperor.flask.plugins.module_utils.background import handover
 from ansible_collections.emperor.flask.plugins.module_utils.facts import host_facts
 from ansible_collections.emperor.flask.plugins.module_utils.host import slices, systemd, users
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
@@ -28,12 +29,12 @@ class Finding:
     remedy: str
 
 
-def of_app(layout: Layout, live: Activation | None, limits: str, emperor: systemd.State) -> list[Finding]:
-    """All that is amiss; ``limits`` is the text that the unit file of the app's slice should have, ``emperor`` how its Emperor is."""
+def of_app(layout: Layout, live: Activation | None, limits: str, units: dict[str, systemd.State]) -> list[Finding]:
+    """All that is amiss; ``limits`` is the text that the unit file of the app's slice should have, ``units`` how its Emperor, workers and timers are."""
     group = host_facts.nginx_group()
     if live is None:
         return [_release(layout, "no-release", "it has no release on this host")]
-    found = [*_of_vassal(layout, live, emperor), *_of_leftovers(layout, live)]
+    found = [*_of_vassal(layout, live, units), *_of_leftovers(layout, live)]
     if group is None:
         return [*found, Finding("no-nginx", "nginx is not set up on this host", PREPARE)]
     return [*found, *_of_folders(layout, group), *_of_slice(layout, limits)]
@@ -43,13 +44,14 @@ def _release(layout: Layout, name: str, meaning: str) -> Finding:
     return Finding(name, meaning, RELEASE.format(app=layout.name))
 
 
-def _of_vassal(layout: Layout, live: Activation, emperor: systemd.State) -> Iterator[Finding]:
+def _of_vassal(layout: Layout, live: Activation, units: dict[str, systemd.State]) -> Iterator[Finding]:
     """The live release, from its manifest to its answer."""
     try:
         made_of = manifest.read(layout, live.release)
     except (FileNotFoundError, manifest.Unknown) as error:
         yield _release(layout, "manifest", f"what its release was made of cannot be read ({error})")
         return
+    emperor = units[layout.unit]
     if not emperor.is_ready:
         yield _release(layout, "emperor", f"its Emperor, {layout.unit}, does not run")
     elif live not in activations.governed(layout):
@@ -62,6 +64,8 @@ def _of_vassal(layout: Layout, live: Activation, emperor: systemd.State) -> Iter
         yield _release(layout, "static", "the links to its static files are not as they should be")
     if not site.is_linked(layout, made_of["default_server"]):
         yield _release(layout, "site", "nginx does not read its site")
+    if wrong := handover.amiss(layout, live, made_of, units):
+        yield _release(layout, "background", wrong)
 
 
 def _of_leftovers(layout: Layout, live: Activation) -> Iterator[Finding]:

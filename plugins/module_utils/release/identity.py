@@ -18,7 +18,7 @@ class Release:
 
     ``source``, ``code`` (the source as it is served), ``venv`` and ``static`` (empty where nginx serves none of its files) are digests,
     ``packages`` has the fields of Packages, ``packaged`` says that the app itself is one of them, ``instances`` are the shared paths
-    that lie in its virtual environment.
+    that lie in its virtual environment, ``background`` is the text of its workers and timers (empty where it has none).
     """
 
     identity: str
@@ -33,6 +33,7 @@ class Release:
     static: str = ""
     packaged: bool = False
     instances: list[str] = field(default_factory=list)
+    background: str = ""
 
 
 def keyed_digest(salt: str, text: str) -> str:

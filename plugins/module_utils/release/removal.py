@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 
+from ansible_collections.emperor.flask.plugins.module_utils.background import handover
 from ansible_collections.emperor.flask.plugins.module_utils.host import box, slices, systemd, users
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal, run, succeeds
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import remove, remove_tree
@@ -37,7 +38,9 @@ def remove_all(layout: Layout) -> None:
     Lineage(layout.name).forget()
     systemd.disable_now(layout.unit)
     emperor_exchange.abandon(layout)
+    handover.remove_all(layout)
     slices.remove_all(layout)
+    handover.forget(layout)
     systemd.stop(f"emperor-end-{box.escaped(layout.name)}-*.timer")
     if numbers:
         users.end_all(numbers)

@@ -15,6 +15,7 @@ import shutil
 import time
 from collections.abc import Iterator
 
+from ansible_collections.emperor.flask.plugins.module_utils.background import handover
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import link_target, names_in
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import COMPLETE, Layout
 from ansible_collections.emperor.flask.plugins.module_utils.release import manifest, static_files
@@ -72,6 +73,7 @@ def prune(layout: Layout, keep: int | None) -> None:
     current = os.path.basename(link_target(layout.current) or "")
     order = [name for name in served(layout) if name != current]
     busy = {activation.release for activation in activations.running(layout)} & set(order)
+    busy |= {start.release for start in handover.starts(layout)} & set(order)  # workers that finish their jobs
     needed = {current, *order[: None if keep is None else keep - 1]} | busy
     gone = [name for name in names_in(layout.releases) if name not in needed]
     kept = [*_youngest_venv(layout), *_built(layout, gone)] if keep is None else []

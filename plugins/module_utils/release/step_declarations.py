@@ -19,7 +19,7 @@ UNLOCKED = "unlocked"  # neither asks for it nor waits
 
 @dataclass(frozen=True)
 class Step:
-    """``takes`` are keys of an app's item, beside its name, or "emperor", how its Emperor is; ``returns`` is what an app's result is, bool for "changed"."""
+    """``takes`` are keys of an app's item, beside its name, or "units", how systemd's are; ``returns`` is what an app's result is, bool for "changed"."""
 
     takes: tuple[str, ...]
     lock: str = GOES_ON
@@ -30,14 +30,14 @@ class Step:
 
 
 STEPS = {
-    "look": Step(("python", "limits", "emperor"), UNLOCKED, dict, reads=True),
+    "look": Step(("python", "limits", "units"), UNLOCKED, dict, reads=True),
     "wheels": Step(("release", "archive", "python", "limits", "with_packages", "wheels"), BEGINS, dict),
     "stage": Step(("release", "archive", "secrets", "python", "limits", "wheels"), BEGINS, dict),
     "rollback": Step(("wanted",), BEGINS, dict),
     "before_switch": Step(("activation",), returns=list, hook=True),
     "candidate": Step(("activation",)),
     "switch": Step(("activation",), reloads=True),
-    "retire": Step(("activation", "before", "keep", "back", "opens"), ENDS),
+    "retire": Step(("activation", "before", "keep", "back", "opens"), ENDS, list),
     "after_switch": Step(("activation",), UNLOCKED, list, hook=True),  # the release is over
     "revert": Step(("activation", "before"), ENDS, reloads=True),
     "maintenance": Step(("closed",), UNLOCKED, bool),  # must not wait for a release

@@ -14,6 +14,7 @@ import secrets as randomness
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
+from ansible_collections.emperor.flask.plugins.module_utils.background import definitions, handover
 from ansible_collections.emperor.flask.plugins.module_utils.facts import host_facts
 from ansible_collections.emperor.flask.plugins.module_utils.host import apt, jobs, slices, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
@@ -36,7 +37,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.release.identity imp
 from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations, emperor_exchange
 from ansible_collections.emperor.flask.plugins.module_utils.vassal.activations import Activation
 
-TEXTS = ("env", "uwsgi.ini", "nginx.conf")  # the files of a release that a diff shows
+TEXTS = ("env", "uwsgi.ini", "nginx.conf", definitions.FILE)  # the files of a release that a diff shows
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,10 @@ class App:
     def _releases(self) -> str:
         return ", ".join(retention.served(self.layout)) or "none"
 
-    def look(self, python: str, limits: str, emperor: systemd.State) -> dict[str, Any]:
+    def look(self, python: str, limits: str, units: dict[str, systemd.State]) -> dict[str, Any]:
         """What the controller needs to know to plan: what there is to build on, what is live, and what is amiss.
 
-        ``limits`` is the text that the unit file of the app's slice should have, ``emperor`` how its Emperor is.
+        ``limits`` is the text that the unit file of the app's slice should have, ``units`` how its Emperor, workers and timers are.
         """
         layout, live = self.layout, activations.live(self.layout)
         version = host_facts.python_version(python)
@@ -76,7 +77,7 @@ class App:
             "codes": [name for name in names_in(layout.codes) if not name.endswith(".partial")],
             "release": live.release if live else None,
             "activation": str(live) if live else None,
-            "findings": [asdict(found) for found in findings.of_app(layout, live, limits, emperor)],
+            "findings": [asdict(found) for found in findings.of_app(layout, live, limits, units)],
             "closed": site.is_closed(layout),
             "secrets": self._secrets(live),
             "files": {name: _text(os.path.join(layout.current, name)) for name in TEXTS},
@@ -208,9 +209,9 @@ class App:
         layout, made_of = self.layout, self.manifest(activation.release)
         if not systemd.is_ready(layout.unit):
             systemd.enable_now(layout.unit)
-        if activation in activations.governed(layout):
-            return
-        activations.bring_up(layout, activation, made_of, manifest.health(layout, made_of))
+        if activation not in activations.governed(layout):
+            activations.bring_up(layout, activation, made_of, manifest.health(layout, made_of))
+        handover.prepare(layout, activation, made_of)
 
     def switch(self, activation: Activation) -> None:
         """Send requests to an activation, once it was looked at again: its controller may have been away for long."""
@@ -218,7 +219,10 @@ class App:
             raise Refusal(
                 f"the candidate {activation} was healthy and does not answer any more; nothing was switched; run again"
             )
+        made_of = self.manifest(activation.release)
+        handover.hand_over(self.layout, activation, made_of)
         self._lead_to(activation)
+        handover.set_timers(self.layout, activation, made_of)
 
     def _lead_to(self, activation: Activation) -> None:
         """Send requests to an activation. nginx has to reload only if its configuration changed; the reloader does that."""
@@ -236,10 +240,10 @@ class App:
 
     def retire(
         self, activation: Activation, before: Activation | None, keep: int | None, back: bool, opens: bool = False
-    ) -> None:
+    ) -> list[str]:
         """End a release (or the way back to one): the old vassal finishes its requests and goes, and so does what nobody needs.
 
-        ``opens`` ends a maintenance that the release was to wait for.
+        ``opens`` ends a maintenance that the release was to wait for. Returns a line for each release whose workers still finish their jobs.
         """
         if opens:
             self.maintenance(False)
@@ -247,7 +251,7 @@ class App:
             retention.mark_served(self.layout, activation.release)
         elif before and before.release != activation.release:
             retention.mark_withdrawn(self.layout, before.release)
-        self._tidy(keep)
+        return self._tidy(keep)
 
     def revert(self, activation: Activation | None, before: Activation | None) -> None:
         """Put everything back as it was before the release was staged: the switch too, where it was made already."""
@@ -258,18 +262,23 @@ class App:
             elif before is None:
                 site.withdraw(layout)
                 activations.unswitch(layout)
+        if before and before == activations.live(layout):
+            handover.ensure(layout, before, self.manifest(before.release))
         self._tidy(None)
 
     def remove(self) -> None:
         """Take the app away completely."""
         removal.remove_all(self.layout)
 
-    def _tidy(self, keep: int | None) -> None:
-        for other in activations.leftovers(self.layout, activations.live(self.layout)):
+    def _tidy(self, keep: int | None) -> list[str]:
+        live = activations.live(self.layout)
+        for other in activations.leftovers(self.layout, live):
             activations.retire(self.layout, other)
+        finishing = handover.settle(self.layout, live)
         slices.settle(self.layout, activations.MERCY)
         self._settle_static()
         retention.prune(self.layout, keep)
+        return finishing
 
     def _settle_static(self) -> None:
         live = activations.live(self.layout)

@@ -17,7 +17,13 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.release.shell_exports import exports
-from ansible_collections.emperor.flask.plugins.plugin_utils.checks import limits, nginx_options, server_names, tls
+from ansible_collections.emperor.flask.plugins.plugin_utils.checks import (
+    background,
+    limits,
+    nginx_options,
+    server_names,
+    tls,
+)
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import argument_specs
 from ansible_collections.emperor.flask.plugins.plugin_utils.packages import requirements
 from ansible_collections.emperor.flask.plugins.plugin_utils.release import code_and_packages
@@ -307,4 +313,5 @@ CHECKS = (
     tls.mistakes,
     nginx_options.mistakes,
     limits.mistakes,
+    background.mistakes,
 )

@@ -66,8 +66,17 @@ def _shapeless(spec: dict[str, Any], values: dict[str, Any], outer: str = "") ->
     for key, value in values.items():
         dotted = f"{outer}{key}"
         known = spec.get(key, {}).get("options")
+        listed = spec.get(key, {}).get("type") == "list"
         if not isinstance(key, str):
             yield f"unknown key '{dotted}': put it in quotes if it is meant as a text"
+        elif known and listed and isinstance(value, list):
+            for index, item in enumerate(value):
+                if isinstance(item, dict):
+                    yield from _shapeless(known, item, f"{dotted}[{index}].")
+                else:
+                    yield f"{dotted}[{index}] is {item!r}; write {REMEDIES['dict']}"
+        elif known and listed and value is not None:
+            yield f"{dotted} is {value!r}; write a list of dictionaries, such as [{{name: mail, command: ...}}]"
         elif known and isinstance(value, dict):
             yield from _shapeless(known, value, f"{dotted}.")
         elif known and value is not None:
@@ -83,6 +92,8 @@ def _sentence(message: str, values: dict[str, Any]) -> str:
     keys = [key for key in path if key]
     value: Any = values
     for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
+        # Of a list's items, those that state the key.
+        items = [item[key] for item in value if key in item] if isinstance(value, list) else []
+        value = value.get(key) if isinstance(value, dict) else items[0] if len(items) == 1 else items
     shown = "no such thing" if keys[0] == SECRET else repr(value)
     return f"{'.'.join(keys)} is {shown}; write {REMEDIES.get(found['type'], found['type'])}"

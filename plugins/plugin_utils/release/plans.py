@@ -143,6 +143,11 @@ def report(app: Result, plan: Result, host: str) -> str:
     return f"{app['name']} on {host}: {what} in {time.time() - plan['began']:.1f} s, {app['scheme']}://{name}/"
 
 
+def report_lines(app: Result, plan: Result, host: str, finishing: list[str]) -> list[str]:
+    """The line of an app, and a line for each old release of which workers still finish their jobs."""
+    return [report(app, plan, host), *(f"{app['name']} on {host}: {line}" for line in finishing)]
+
+
 def told(host: str, gone: Iterable[str], closing: dict[str, bool], would: dict[str, str] | None = None) -> list[str]:
     """Lines for people of what is done beside releases; ``would`` is check mode: the apps that it would release, and why."""
     may = "" if would is None else "would be "

@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ansible_collections.emperor.flask.plugins.module_utils.background import definitions
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.release.identity import SCHEMA, keyed_digest
 from ansible_collections.emperor.flask.plugins.module_utils.release.shell_exports import exports
@@ -83,9 +84,17 @@ class Rendered:
         """The release's id, the same on every host with the same Python and uWSGI."""
         return hashlib.sha256(json.dumps(self._contents, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
 
+    @property
+    def background(self) -> str:
+        """The workers and timers as a file; empty where there are none."""
+        if not self.app["workers"] and not self.app["timers"]:
+            return ""
+        return json.dumps({key: self.app[key] for key in ("workers", "timers")}, indent=2, sort_keys=True) + "\n"
+
     def files(self) -> dict[str, str]:
-        """The texts of the release's folder."""
-        return {"env": self.env, "uwsgi.ini": self.uwsgi_ini, "nginx.conf": self.nginx_conf}
+        """The texts of the release's folder; an app without workers and timers has no file for them, and so the identity that it always had."""
+        files = {"env": self.env, "uwsgi.ini": self.uwsgi_ini, "nginx.conf": self.nginx_conf}
+        return files | ({definitions.FILE: self.background} if self.background else {})
 
     def is_live(self, seen: dict[str, Any]) -> bool:
         """Tell whether a host serves this release with these secrets, healthy, everything in its place."""
@@ -110,11 +119,11 @@ class Rendered:
             {
                 "before_header": f"{name}: {file}",
                 "after_header": f"{name}: {file}",
-                "before": seen["files"][file],
+                "before": before,
                 "after": text,
             }
-            for file, text in self.files().items()
-            if seen["files"][file] != text
+            for file, before in seen["files"].items()
+            if before != (text := self.files().get(file, ""))
         ]
 
     def request(self) -> dict[str, Any]:
@@ -132,6 +141,7 @@ class Rendered:
             "static": self.stage.static,
             "packaged": self.stage.source.package is not None,
             "instances": self.stage.instances,
+            "background": self.background,
         }
 
 

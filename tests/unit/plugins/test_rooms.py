@@ -10,7 +10,7 @@ PLUGINS = ROOT / "plugins"
 PACKAGE = "ansible_collections.emperor.flask.plugins."
 # From the ground up: an import goes down, or stays in its room.
 ROOMS = {
-    "module_utils": ["host", "facts", "vassal", "nginx", "python", "tls", "release"],
+    "module_utils": ["host", "facts", "vassal", "background", "nginx", "python", "tls", "release"],
     "plugin_utils": ["source", "packages", "checks", "nginx", "release", "inventory"],
 }
 HALVES = pytest.mark.parametrize("half", ROOMS)

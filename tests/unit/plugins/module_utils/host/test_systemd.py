@@ -70,14 +70,19 @@ def test_an_emperor_is_woken_by_its_process_id(asked):
 def test_a_unit_is_ready_where_it_is_enabled_and_runs(asked, file, active, ready):
     words = asked("systemctl", f"printf 'ControlGroup=\\nActiveState={active}\\nUnitFileState={file}\\n'")
     assert systemd.is_ready("nginx.service") is ready
-    assert words() == ["systemctl", "show", "--property=ActiveState,UnitFileState,ControlGroup", "nginx.service"]
+    assert words() == [
+        "systemctl",
+        "show",
+        "--property=ActiveState,UnitFileState,ControlGroup,NRestarts",
+        "nginx.service",
+    ]
 
 
 def test_many_units_are_one_question(asked):
-    answer = "ControlGroup=/a.slice/x=1\\nActiveState=active\\nUnitFileState=enabled\\n\\nActiveState=inactive\\nUnitFileState=\\n"
+    answer = "NRestarts=2\\nControlGroup=/a.slice/x=1\\nActiveState=active\\nUnitFileState=enabled\\n\\nActiveState=inactive\\nUnitFileState=\\n"
     words = asked("systemctl", f"printf '{answer}'")
     assert systemd.states(["a.service", "gone.service"]) == {
-        "a.service": systemd.State("active", "enabled", "/a.slice/x=1"),
+        "a.service": systemd.State("active", "enabled", "/a.slice/x=1", 2),
         "gone.service": systemd.State("inactive", "", ""),
     }
     assert words()[-2:] == ["a.service", "gone.service"]

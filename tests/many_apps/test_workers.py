@@ -1,0 +1,126 @@
+"""Workers: no job is lost by releases, rollbacks and restarts, none is done twice, and a worker that does not live lets nothing change."""
+
+import threading
+import time
+from collections import Counter
+
+from conftest import BEAT, CELERY, HOST, redis
+from plays import live, on, until
+
+ENQUEUE = """
+import sys
+from jobs import work
+for line in sys.stdin:
+    work.delay(*map(float, line.split()))
+"""
+
+
+class Stream:
+    """A stream of jobs that take half a second to two, about twenty of them in flight at any time."""
+
+    def __init__(self):
+        self.sent, self._end = 0, threading.Event()
+        self._thread = threading.Thread(target=self._send)
+
+    def _send(self):
+        while not self._end.is_set():
+            lines = "".join(f"{self.sent + index} {0.5 + (self.sent + index) % 4 / 2}\\n" for index in range(16))
+            on(HOST, f"printf '{lines}' | flask-app jobs python /opt/enqueue.py")
+            self.sent += 16
+
+    def __enter__(self):
+        on(HOST, f"cat >/opt/enqueue.py <<'END'\n{ENQUEUE}END\n")
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_raised):
+        self._end.set()
+        self._thread.join()
+
+
+def done(count):
+    """Wait until so many jobs have been done; return how often each was begun and done."""
+    until(lambda: int(redis("llen done")[0]) >= count)
+    return [Counter(line.split()[0] for line in redis(f"lrange {name} 0 -1")) for name in ("begun", "done")]
+
+
+def releases(name="done"):
+    """The versions that did jobs, in their order, each once in a row."""
+    versions = [line.split()[1] for line in redis(f"lrange {name} 0 -1")]
+    return [version for index, version in enumerate(versions) if index == 0 or versions[index - 1] != version]
+
+
+def test_no_job_is_lost_or_done_twice_by_releases_and_a_rollback(jobs):
+    with Stream() as stream:
+        until(lambda: int(redis("llen done")[0]) > 20)
+        for version in (2, 3):
+            jobs.write(version)
+            jobs.deploy()
+        jobs.rollback()
+        time.sleep(2)
+    begun, ended = done(stream.sent)
+    assert set(begun.values()) == set(ended.values()) == {1} and len(ended) == stream.sent
+    assert {"1", "2", "3"} == set(releases())
+    assert releases("begun")[-1] == "2"
+    until(lambda: len(jobs.units()) == 3)
+    release = live(HOST, "jobs")
+    assert all(release in unit for unit in jobs.units())
+
+
+def test_a_scheduler_never_runs_twice(jobs):
+    for version in (2, 3):
+        jobs.write(version)
+        jobs.deploy()
+    until(lambda: int(redis("llen ticks")[0]) > 5)
+    ticks = Counter(redis("lrange ticks 0 -1"))
+    assert max(ticks.values()) <= 2, "two schedulers ask for each second twice; one may round two seconds to the same"
+    assert on(HOST, "pgrep -fc '[c]elery.* beat'").strip() == "1"
+
+
+def test_a_worker_that_does_not_live_lets_nothing_change(jobs):
+    before = live(HOST, "jobs"), jobs.units()
+    jobs.write(2)
+    for broken in (
+        {**CELERY, "command": "echo no such queue; exit 3"},
+        {**BEAT, "command": "echo no such queue; exit 3"},
+    ):
+        others = [worker for worker in (CELERY, BEAT) if worker["name"] != broken["name"]]
+        jobs.entry["workers"] = [*others, broken]
+        jobs.refused(f"the worker '{broken['name']}' (echo", "no such queue", "within", "Nothing was switched")
+        assert live(HOST, "jobs") == before[0]
+        until(lambda: jobs.units() == before[1])
+    jobs.entry["workers"] = [CELERY, BEAT]
+    jobs.deploy()
+    assert live(HOST, "jobs") != before[0]
+
+
+def test_what_is_no_longer_declared_stops_and_an_unchanged_run_changes_nothing(jobs):
+    assert len(jobs.units()) == 3
+    jobs.entry["workers"] = [{**CELERY, "processes": 1}]
+    jobs.deploy()
+    until(lambda: len(jobs.units()) == 1)
+    assert jobs.deploy().changed == [0]
+    on(HOST, "systemctl stop 'emperor-worker-jobs-*'")
+    assert jobs.deploy("--check").changed != [0]
+    jobs.deploy()
+    assert len(jobs.units()) == 1
+    assert jobs.deploy().changed == [0]
+
+
+def test_a_worker_that_hangs_on_its_stop_is_cut_off_and_said(jobs):
+    deaf = {
+        "name": "deaf",
+        "command": "sh -c \"trap '' TERM; while :; do sleep 1; done\"",
+        "stop_timeout": 3,
+        "check": 1,
+    }
+    jobs.entry["workers"] = [deaf]
+    jobs.deploy()
+    jobs.write(2)
+    run = jobs.deploy()
+    assert "1 of the workers of" in run.output and "for 3 seconds at most" in run.output
+    until(lambda: on(HOST, "pgrep -fc '[t]rap .* TERM'").strip() in ("1", "2") and len(jobs.units("deactivating")) == 0)
+    assert "State 'stop-sigterm' timed out. Killing" in on(
+        HOST, "journalctl -u 'emperor-worker-jobs-deaf-*' --no-pager"
+    )
+    until(lambda: on(HOST, "ls /etc/systemd/system | grep -c emperor-worker").strip() == "1")
