@@ -1,7 +1,10 @@
 """What these tests share: an app with workers and timers, and what Redis knows of its jobs."""
 
+import copy
+import subprocess
+
 import pytest
-from plays import HOSTS, App, on
+from plays import HOSTS, App, on, until
 
 HOST = HOSTS[0]
 CELERY = {
@@ -19,6 +22,12 @@ class Jobs(App):
 
     def __init__(self, folder):
         super().__init__("jobs", folder, HOSTS, processes=1, threads=4, workers=[CELERY, BEAT])
+        self._first = self.entry
+
+    @property
+    def first(self):
+        """The entry that it begins with, which a test may change."""
+        return copy.deepcopy(self._first)
 
     def write(self, version):
         """Change the code: another version."""
@@ -37,15 +46,35 @@ def redis(*words):
     return on(HOST, "redis-cli " + " ".join(words)).splitlines()
 
 
-@pytest.fixture
-def jobs(tmp_path):
-    """The app, released; gone afterwards, with all that it has left."""
-    redis("flushall")
-    app = Jobs(tmp_path / "jobs")
-    app.deploy()
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """The app; gone in the end, with all that it has left."""
+    app = Jobs(tmp_path_factory.mktemp("apps") / "jobs")
     yield app
     app.entry = {"name": "jobs", "state": "absent"}
     app.deploy()
     assert on(HOST, "ls /etc/systemd/system | grep -e emperor-worker -e emperor-timer", check=False) == ""
     assert on(HOST, "ls /etc/systemd/system/uwsgi-emperor.target.wants | grep -e worker -e timer", check=False) == ""
     assert on(HOST, "pgrep -f '[c]elery'", check=False) == ""
+
+
+@pytest.fixture
+def jobs(installed):
+    """The app as every test begins with it."""
+    installed.entry = installed.first
+    installed.write(1)
+    installed.deploy()
+    until(lambda: installed.units("deactivating") == [])
+    redis("flushall")
+    return installed
+
+
+@pytest.fixture
+def restart():
+    """Restart the host, and return when it serves again."""
+
+    def restart(host):
+        subprocess.run(["docker", "restart", host], check=True, capture_output=True)
+        until(lambda: on(host, "curl -s -H 'Host: jobs.test' localhost", check=False).startswith("jobs "))
+
+    return restart

@@ -11,6 +11,7 @@ PAGES = sorted(
     [*(ROOT / "docs").glob("*.md"), *ROOT.glob("roles/*/README.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 )
 EACH = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+BACKGROUND = "tests/many_apps/test_timers.py"
 GUIDE = "tests/ssh/test_with_a_database.py"
 RUN_BY = {
     **OF_README,
@@ -35,6 +36,10 @@ RUN_BY = {
     "systemctl status 'uwsgi-emperor@notes' 'emperor-notes.slice'": (GUIDE, 'blocks("runbook"'),
     "tail -n 50 /var/log/uwsgi/notes/notes_uwsgi.log": (GUIDE, 'blocks("runbook"'),
     "tail -n 20 /var/log/uwsgi/notes/emperor.log": (GUIDE, 'blocks("runbook"'),
+    "systemctl list-units 'emperor-worker-notes-*'": (BACKGROUND, "docs/workers.md"),
+    "systemctl list-timers 'emperor-timer-notes-*'": (BACKGROUND, "docs/workers.md"),
+    "journalctl --unit 'emperor-worker-notes-*' --since -1h": (BACKGROUND, "docs/workers.md"),
+    "journalctl --identifier notes/digest": (BACKGROUND, "docs/workers.md"),
     "nginx -t": (GUIDE, 'blocks("runbook"'),
     "jq -r 'select(.app == \"notes\" and .status >= 500) | [.time, .request_id, .uri] | @tsv' /var/log/nginx/access.log": (
         GUIDE,

@@ -67,7 +67,6 @@ def prepare(layout: Layout, activation: Activation, manifest: Manifest) -> None:
     stated = definitions.read(layout, activation.release)
     if not stated.workers and not stated.timers:
         return
-    timers.check(stated.timers)
     start = _begun(layout, activation, manifest)
     try:
         workers.bring_up(start, [worker for worker in stated.workers if worker.overlap])
@@ -93,7 +92,7 @@ def hand_over(layout: Layout, activation: Activation, manifest: Manifest) -> Non
         try:
             workers.bring_up(start, alone)
         except BaseException:
-            workers.tell_to_stop(own)
+            workers.tell_to_stop(_of_start(layout, start.activation))
             unit_files.link(first)
             workers.start_again(first)
             raise
@@ -146,7 +145,7 @@ def settle(layout: Layout, live: Activation | None) -> list[str]:
 def remove_all(layout: Layout) -> None:
     """Let no worker or timer start again; what runs is ended with the app's slice. ``forget`` then takes their units away."""
     unit_files.unlink(unit_files.of_app(layout))
-    systemd.stop(*timers.of_app(layout))
+    systemd.stop(*timers.of_app(layout), f"emperor-timer-{box.escaped(layout.name)}-*.timer")
     workers.tell_to_stop(unit_files.of_app(layout))
 
 

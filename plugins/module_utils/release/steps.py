@@ -14,7 +14,7 @@ import secrets as randomness
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from ansible_collections.emperor.flask.plugins.module_utils.background import definitions, handover
+from ansible_collections.emperor.flask.plugins.module_utils.background import definitions, handover, timers
 from ansible_collections.emperor.flask.plugins.module_utils.facts import host_facts
 from ansible_collections.emperor.flask.plugins.module_utils.host import apt, jobs, slices, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
@@ -132,6 +132,7 @@ class App:
         live = activations.live(layout)
         self._settle_static()
         preflight.check(layout, release, archive, live)
+        timers.check(definitions.parsed(release.background).timers)
         if not os.path.isdir(layout.code(release.code)):
             contents.stage_code(layout, release, archive, python)
         contents.stage_venv(layout, release, python, wheels)
