@@ -36,8 +36,9 @@ from contextlib import ExitStack
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.warnings import warn
 from ansible_collections.emperor.flask.plugins.module_utils.background import handover
-from ansible_collections.emperor.flask.plugins.module_utils.host import systemd
+from ansible_collections.emperor.flask.plugins.module_utils.host import audit, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.host.request import requested
@@ -93,6 +94,9 @@ def main() -> None:
                 reloader.load()
             if step == "retire":
                 group_change.leave_old_groups()
+        for item in held:
+            if item["name"] in results:
+                _note(step, item, results[item["name"]], params["owner"]["name"])
         for item in held if declared.lock == ENDS else []:
             app_lock.free(_app(item).layout.lock)
     except app_lock.Taken as taken:
@@ -113,6 +117,27 @@ def _take(step: str, item: dict[str, Any], known: dict[str, Any]) -> Any:
     for key in taken.keys() & {"activation", "before"}:
         taken[key] = Activation.parse(taken[key])
     return getattr(_app(item), step)(**taken)
+
+
+def _note(step: str, item: dict[str, Any], result: Any, by: str) -> None:
+    """Write down what was done to an app, and by whom. What was done stays done where it cannot be written."""
+    more = {}
+    if step == "retire":
+        what = "rollback" if item.get("back") else "release"
+        more = {
+            "before": str(item["before"] or "").partition(".")[0],
+            "release": str(item["activation"]).partition(".")[0],
+        }
+    elif step == "maintenance" and result:
+        what = "closed" if item["closed"] else "opened"
+    elif step == "remove":
+        what = "removed"
+    else:
+        return
+    try:
+        audit.note(item["name"], what, by, **more)
+    except OSError as error:
+        warn(f"app '{item['name']}': that it was {what} is not in {audit.FILE}: {error}")
 
 
 def _units(apps: list[dict[str, Any]]) -> list[str]:

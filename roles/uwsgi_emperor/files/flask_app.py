@@ -1,6 +1,6 @@
 #!/usr/bin/python3 -IB
 # Managed by emperor.flask (role uwsgi_emperor); changes made here are lost.
-"""Run a command in an app's box, with its user, its live release's code, packages and environment, and its secrets."""
+"""Run a command in an app's box, with its user, its live release's code, packages and environment, and its secrets; or list its releases."""
 
 import json
 import os
@@ -8,11 +8,14 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, "/usr/local/lib/uwsgi")
+import audit
 import box
 
-USAGE = "usage: sudo flask-app APP COMMAND [ARGUMENT...], for example: sudo flask-app shop flask shell"
+USAGE = """usage: sudo flask-app APP COMMAND [ARGUMENT...], for example: sudo flask-app shop flask shell
+       sudo flask-app APP releases    lists them: which serves, since when, by whom, from which commit"""
 APPS = "/etc/uwsgi/vassals"
 
 
@@ -21,13 +24,16 @@ def fail(message, status=1):
     sys.exit(status)
 
 
-def main(app, command):
+def main(app, command, by):
     home = f"/var/www/{app}"
     if os.geteuid() != 0:
         fail(f"must run as root, to run what is in the app's box: sudo flask-app {app} {' '.join(command)}")
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", app) or not os.path.isdir(f"{home}/releases"):
         names = sorted(os.listdir(APPS)) if os.path.isdir(APPS) else []
         fail(f"no app '{app}' on this host; there are: {' '.join(names)}")
+    if command == ["releases"]:
+        sys.stdout.writelines(f"{line}\n" for line in releases(app, home))
+        return
     try:
         # run/<release>.<activation>.sock: the secrets are the activation's.
         release, activation = os.path.basename(os.readlink(f"{home}/{app}_uwsgi.sock")).split(".")[:2]
@@ -46,7 +52,27 @@ def main(app, command):
         arguments = job.arguments(wrapped, "--collect", how)
     except box.NoBox as error:
         fail(str(error))
+    try:
+        audit.note(app, "command", by, command=" ".join(command))
+    except OSError as error:
+        print(f"flask-app: this command is not in {audit.FILE}: {error}", file=sys.stderr)
     sys.exit(run(arguments, unit))
+
+
+def releases(app, home):
+    """A line for each release of an app, the last deployed one first."""
+    live = os.path.basename(os.readlink(f"{home}/current")) if os.path.islink(f"{home}/current") else None
+    who = {line.get("release"): line["by"] for line in audit.lines(app) if line["what"] in ("release", "rollback")}
+    names = [name for name in os.listdir(f"{home}/releases") if not name.endswith(".partial")]
+    for name in sorted(names, key=lambda name: -os.stat(f"{home}/releases/{name}").st_mtime):
+        with open(f"{home}/releases/{name}/manifest.json", encoding="utf-8") as stream:
+            source = json.load(stream).get("origin", {}).get("source", {})
+        when = os.stat(f"{home}/releases/{name}").st_mtime
+        told = {0: "never served", 1: "rolled back"}.get(
+            int(when), time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
+        )
+        origin = ", ".join(f"{key} {value}" for key, value in source.items())
+        yield f"{'*' if name == live else ' '} {name}  {told:16}  {who.get(name, '-'):20}  {origin}"
 
 
 def run(arguments, unit):
@@ -61,6 +87,11 @@ def run(arguments, unit):
     return status if status >= 0 else 128 - status
 
 
-if len(sys.argv) < 3:
+words = sys.argv[1:]
+# Who runs it: the playbook says so, else it is who called sudo.
+person = f"{os.environ.get('SUDO_USER', 'root')}@{os.uname().nodename}"
+if words and words[0].startswith("--by="):
+    person = words.pop(0).partition("=")[2]
+if len(words) < 2:
     fail(USAGE, 2)
-main(sys.argv[1], sys.argv[2:])
+main(words[0], words[1:], person)

@@ -6,6 +6,7 @@ import os
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.emperor.flask.plugins.module_utils.host import audit
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.nginx import group_change, program, reloader
@@ -14,6 +15,7 @@ from ansible_collections.emperor.flask.plugins.modules import release_on_host
 
 ALICE, BOB = {"token": "boot/1/10", "name": "alice@laptop"}, {"token": "boot/2/20", "name": "bob@desk"}
 NAMES = ("blog", "hostile", "shop")
+NOTED = []  # what was written down
 
 
 class Ended(Exception):
@@ -27,6 +29,8 @@ def step(monkeypatch, tmp_path):
     monkeypatch.setattr(reloader, "OWED", str(tmp_path / "owed"))
     monkeypatch.setattr(group_change, "leave_old_groups", lambda: None)
     monkeypatch.setattr(program, "master", lambda: 1)
+    monkeypatch.setattr(audit, "note", lambda app, what, by, **more: NOTED.append((app, what, by, more)))
+    NOTED.clear()
 
     def step(name, owner=ALICE):
         done, ended = [], {}
@@ -85,3 +89,14 @@ def test_a_step_that_begins_leaves_no_lock_where_it_cannot_have_all(step, tmp_pa
     assert done == []
     assert result["msg"].startswith("app 'shop': bob@desk is releasing it")
     assert [holds(tmp_path, one) for one in NAMES] == [False, False, True]
+
+
+def test_what_was_done_is_written_down_with_who_did_it_and_what_failed_is_not(step):
+    step("remove")
+    assert NOTED == [("blog", "removed", "alice@laptop", {}), ("shop", "removed", "alice@laptop", {})]
+    NOTED.clear()
+    step("retire")
+    assert [(app, what) for app, what, _by, _more in NOTED] == [("blog", "release"), ("shop", "release")]
+    NOTED.clear()
+    step("revert")
+    assert NOTED == []

@@ -1,0 +1,46 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Controller half of emperor.flask.app_command: lets flask-app on the host run a command in an app's box, in the name of who runs the play."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
+from ansible_collections.emperor.flask.plugins.plugin_utils.release import lock_owner, messages
+
+PROGRAM = "/usr/local/bin/flask-app"
+
+
+class ActionModule(ActionBase):
+    """Run one command; the task fails where it does."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return ``rc`` and ``output``, the lines of both streams."""
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        inventory = Inventory(self, variables)
+        _unused, arguments = self.validate_argument_spec(
+            {"app": {"type": "str", "required": True}, "command": {"type": "str", "required": True}}
+        )
+        app, command = arguments["app"], arguments["command"]
+        if misspelt := inventory.misspelt():
+            raise AnsibleActionFail("\n".join(misspelt))
+        if app not in (known := inventory.names()):
+            raise AnsibleActionFail(f"there is no app '{app}'; say which with -e app=NAME, one of: {', '.join(known)}")
+        if not command.strip():
+            raise AnsibleActionFail('there is no command; say which with -e command="flask users add anna"')
+        if self._task.check_mode:
+            return {"changed": True, "output": []}
+        # Both streams in their order.
+        argv = ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh", PROGRAM, f"--by={lock_owner.current()['name']}", app]
+        ran = self._execute_module(
+            "ansible.builtin.command", module_args={"argv": [*argv, "/bin/sh", "-c", command]}, task_vars=variables
+        )
+        if "rc" not in ran:
+            return messages.of(ran, inventory.secrets())
+        said = messages.shown(ran["stdout"], inventory.secrets())
+        result = {"changed": True, "rc": ran["rc"], "output": said.splitlines()}
+        return result | ({"failed": True, "msg": f"'{command}' ended with {ran['rc']}:\n{said}"} if ran["rc"] else {})

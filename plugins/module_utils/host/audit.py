@@ -1,0 +1,44 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who did what to which app: a line of JSON for each release, rollback, maintenance, removal and command.
+
+The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+FILE = "/var/log/emperor-flask/audit.log"
+MODE = 0o640
+
+
+def note(app: str, what: str, by: str, file: str = FILE, **more: str) -> None:
+    """Append a line: ``by`` is the account and the machine of the person. Raises OSError where it cannot be written."""
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    line = json.dumps({"time": when, "app": app, "what": what, "by": by, **more}) + "\n"
+    os.makedirs(os.path.dirname(file), 0o750, exist_ok=True)
+    # One write at the end of the file: lines of two runs do not mix.
+    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, MODE)
+    try:
+        os.write(descriptor, line.encode())
+    finally:
+        os.close(descriptor)
+
+
+def lines(app: str, file: str = FILE) -> Iterator[dict[str, Any]]:
+    """What was noted of an app, the oldest first; a line that a full disk has cut is left out."""
+    if not os.path.exists(file):
+        return
+    with open(file, encoding="utf-8", errors="replace") as stream:
+        for text in stream:
+            try:
+                line = json.loads(text)
+            except ValueError:
+                continue
+            if isinstance(line, dict) and line.get("app") == app:
+                yield line
