@@ -41,7 +41,7 @@ def test_flask_shell_has_the_app_and_its_environment(host):
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [("", "usage: sudo flask-app APP COMMAND"), ("nobody-here id", "no app 'nobody-here'")],
+    [("nobody-here", "usage: sudo flask-app"), ("nobody-here id", "no app 'nobody-here'")],
 )
 def test_a_wrong_call_says_what_to_do(host, arguments, words):
     answer = host.run(f"flask-app {arguments}")

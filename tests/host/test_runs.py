@@ -6,6 +6,7 @@ They are typed as the stranger types them (stranger.py).
 import json
 import re
 import shutil
+import shlex
 import subprocess
 
 import pytest
@@ -151,3 +152,18 @@ def test_deploy_releases_one_app_and_rollback_goes_back():
         released = re.findall(r"notes on (\S+): \w{12} -> \w{12} in [\d.]+ s, http://notes.example.com/", done.stdout)
         assert set(hosts()) <= set(released)
         assert on_each(asked) == [answer] * len(hosts())
+
+
+def test_the_apps_of_all_hosts_are_shown_and_a_command_is_run_on_one():
+    def typed(line):
+        argv = shlex.split(line)
+        return subprocess.run(argv, cwd=FOLDER, env=environment(), capture_output=True, text=True)
+
+    shown = typed("ansible-playbook -i inventory emperor.flask.status")
+    assert re.search(r"notes +\w{12} +20\d\d-", shown.stdout), shown.stdout
+    users = 'ansible-playbook -i inventory emperor.flask.run -e app=notes -e command="flask users add anna"'
+    done = typed(users)
+    # The app has no such command, and Flask says so: what it says, and how it ended, is the run's.
+    assert done.returncode != 0 and "No such command 'users'" in done.stdout and "ended with 2" in done.stdout
+    done = typed(users.replace("flask users add anna", "flask routes"))
+    assert done.returncode == 0 and "environment" in done.stdout, done.stdout

@@ -40,6 +40,7 @@ RUN_BY = {
     "systemctl list-timers 'emperor-timer-notes-*'": (BACKGROUND, "docs/workers.md"),
     "journalctl --unit 'emperor-worker-notes-*' --since -1h": (BACKGROUND, "docs/workers.md"),
     "journalctl --identifier notes/digest": (BACKGROUND, "docs/workers.md"),
+    "sudo flask-app": (GUIDE, 'blocks("runbook"'),
     "nginx -t": (GUIDE, 'blocks("runbook"'),
     "jq -r 'select(.app == \"notes\" and .status >= 500) | [.time, .request_id, .uri] | @tsv' /var/log/nginx/access.log": (
         GUIDE,

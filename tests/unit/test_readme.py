@@ -31,6 +31,14 @@ RUN_BY = {
         "tests/host/test_runs.py",
         "ansible-playbook -i inventory emperor.flask.rollback -e app=notes",
     ),
+    "ansible-playbook -i inventory emperor.flask.status": (
+        "tests/host/test_runs.py",
+        "ansible-playbook -i inventory emperor.flask.status",
+    ),
+    'ansible-playbook -i inventory emperor.flask.run -e app=notes -e command="flask users add anna"': (
+        "tests/host/test_runs.py",
+        'emperor.flask.run -e app=notes -e command="flask users add anna"',
+    ),
     "sudo flask-app notes flask shell": ("tests/host/test_environment.py", "flask-app notes flask shell"),
     "make test": (".ci/run", "make test"),
     "make benchmark": ("tests/readme/test_readme.py", '"make benchmark FAST=1"'),

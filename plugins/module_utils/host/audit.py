@@ -42,3 +42,12 @@ def lines(app: str, file: str = FILE) -> Iterator[dict[str, Any]]:
                 continue
             if isinstance(line, dict) and line.get("app") == app:
                 yield line
+
+
+def deployed(app: str, file: str = FILE) -> dict[str, str]:
+    """Who deployed each release of an app, or went back to it, last."""
+    return {
+        str(line.get("release")): str(line["by"])
+        for line in lines(app, file)
+        if line["what"] in ("release", "rollback")
+    }

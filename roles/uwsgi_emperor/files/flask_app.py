@@ -1,6 +1,6 @@
 #!/usr/bin/python3 -IB
 # Managed by emperor.flask (role uwsgi_emperor); changes made here are lost.
-"""Run a command in an app's box, with its user, its live release's code, packages and environment, and its secrets; or list its releases."""
+"""Show how the apps of this host are, or list an app's releases, or run a command in its box, as its live release would."""
 
 import json
 import os
@@ -11,17 +11,33 @@ import sys
 import time
 
 sys.path.insert(0, "/usr/local/lib/uwsgi")
+import app_status
 import audit
 import box
 
-USAGE = """usage: sudo flask-app APP COMMAND [ARGUMENT...], for example: sudo flask-app shop flask shell
-       sudo flask-app APP releases    lists them: which serves, since when, by whom, from which commit"""
+USAGE = """usage: sudo flask-app                            shows how all apps are; its exit status is 1 where something is wrong
+       sudo flask-app --json                     the same, for programs
+       sudo flask-app APP                        shows one app
+       sudo flask-app APP releases               lists them: which serves, since when, by whom, from which commit
+       sudo flask-app APP COMMAND [ARGUMENT...]  runs it as the app, for example: sudo flask-app shop flask shell"""
 APPS = "/etc/uwsgi/vassals"
 
 
 def fail(message, status=1):
     print(f"flask-app: {message}", file=sys.stderr)
     sys.exit(status)
+
+
+def show(words):
+    if os.geteuid() != 0:
+        fail("must run as root, to see what every app has: sudo flask-app")
+    named = [word for word in words if word != "--json"]
+    apps = named or app_status.names()
+    if unknown := [app for app in named if app not in app_status.names()]:
+        fail(f"no app '{unknown[0]}' on this host; there are: {' '.join(app_status.names())}\n{USAGE}")
+    rows = app_status.status(apps, {app: audit.deployed(app) for app in apps})
+    print(json.dumps(rows, indent=2) if "--json" in words else "\n".join(app_status.table(rows)))
+    sys.exit(any(row["problems"] for row in rows))
 
 
 def main(app, command, by):
@@ -62,7 +78,7 @@ def main(app, command, by):
 def releases(app, home):
     """A line for each release of an app, the last deployed one first."""
     live = os.path.basename(os.readlink(f"{home}/current")) if os.path.islink(f"{home}/current") else None
-    who = {line.get("release"): line["by"] for line in audit.lines(app) if line["what"] in ("release", "rollback")}
+    who = audit.deployed(app)
     names = [name for name in os.listdir(f"{home}/releases") if not name.endswith(".partial")]
     for name in sorted(names, key=lambda name: -os.stat(f"{home}/releases/{name}").st_mtime):
         with open(f"{home}/releases/{name}/manifest.json", encoding="utf-8") as stream:
@@ -92,6 +108,9 @@ words = sys.argv[1:]
 person = f"{os.environ.get('SUDO_USER', 'root')}@{os.uname().nodename}"
 if words and words[0].startswith("--by="):
     person = words.pop(0).partition("=")[2]
-if len(words) < 2:
-    fail(USAGE, 2)
-main(words[0], words[1:], person)
+if words and words[0] in ("-h", "--help"):
+    print(USAGE)
+elif len(words) < 2:
+    show(words)
+else:
+    main(words[0], words[1:], person)

@@ -1,0 +1,319 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How the apps of a host are: what serves, since when and by whom, what it takes, and what is wrong with it. Only reads.
+
+The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing of ours but what is installed beside it.
+Of systemd, of sockets and of certificates each is asked once for all apps; what an app writes is not read.
+"""
+
+from __future__ import annotations
+
+import calendar
+import contextlib
+import json
+import os
+import re
+import socket
+import ssl
+import stat
+import subprocess
+import time
+from typing import Any
+
+APPS = "/etc/uwsgi/vassals"
+LOG = "/var/log/nginx/access.log"
+LOCKS = "/var/lib/emperor-flask/locks"
+CERTIFICATES = "/etc/nginx/certificates"
+WINDOW = 300  # seconds of the log that are counted
+MOST_LOG = 8 * 2**20  # bytes of its end that are read
+CERTIFICATE_DAYS = 14  # below this, a certificate is a problem: renewals begin at 30
+QUEUE = 100  # requests that wait for a process of the app: more is a problem
+PROPERTIES = "Id,ActiveState,Result,NRestarts,MemoryCurrent,MemoryMax,LastTriggerUSec,NextElapseUSecRealtime,ExecMainExitTimestamp"
+UNIT = re.compile(r"emperor-(worker|timer)-(?P<app>[^-]+)-(?P<name>[^-]+?)(?:-[0-9a-f]+\.\d+-\d+)?\.(service|timer)")
+UNSET = ("", "[not set]", "infinity", str(2**64 - 1))
+TIME = re.compile(r'^\{"time":"([^"]+)"')
+HEADINGS = (
+    "app",
+    "release",
+    "since",
+    "by",
+    "web",
+    "workers",
+    "timers",
+    "req/s",
+    "5xx",
+    "queue",
+    "memory",
+    "certificate",
+)
+
+
+def names() -> list[str]:
+    """The apps of this host."""
+    return sorted(os.listdir(APPS)) if os.path.isdir(APPS) else []
+
+
+def status(apps: list[str], who: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
+    """How each app is; ``who`` has, by app, who deployed which release."""
+    wanted = _linked()
+    slices = {app: f"emperor-{_escaped(app)}.slice" for app in apps}
+    emperors = {app: f"uwsgi-emperor@{app}.service" for app in apps}
+    timers = [unit.replace(".timer", ".service") for unit in wanted if unit.endswith(".timer")]
+    units = _units([*slices.values(), *emperors.values(), *wanted, *timers])
+    requests, queues = _requests(), _queues()
+    return [
+        _of(app, units, slices[app], emperors[app], wanted, requests.get(app, (0, 0)), queues, who.get(app, {}))
+        for app in apps
+    ]
+
+
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    """The rows for people: a line for each app, then a line for each problem."""
+    cells = [HEADINGS, *(_cells(row) for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(HEADINGS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
+    return [*lines, *(f"{row['app']}: {problem}" for row in rows for problem in row["problems"])]
+
+
+def _of(
+    app: str,
+    units: dict[str, dict[str, str]],
+    slice_: str,
+    emperor: str,
+    wanted: list[str],
+    requests: tuple[int, int],
+    queues: dict[str, int],
+    who: dict[str, str],
+) -> dict[str, Any]:
+    home = f"/var/www/{app}"
+    release = os.path.basename(_target(f"{home}/current"))
+    live = os.path.join(home, _target(f"{home}/{app}_uwsgi.sock"))
+    workers, timers = _background(app, wanted, units)
+    row = {
+        "app": app,
+        "release": release,
+        "since": int(os.stat(f"{home}/releases/{release}").st_mtime) if release else None,
+        "by": who.get(release),
+        "origin": _origin(f"{home}/releases/{release}/manifest.json"),
+        "web": "up" if release and _listens(live) else "down",
+        "closed": os.path.lexists(f"{home}/maintenance"),
+        "workers": workers,
+        "timers": timers,
+        "requests_per_second": round(requests[0] / WINDOW, 2),
+        "errors": requests[1],
+        "queue": queues.get(live),
+        "memory": _number(units[slice_].get("MemoryCurrent", "")),
+        "memory_limit": _number(units[slice_].get("MemoryMax", "")),
+        "certificate_days": _certificate_days(f"{CERTIFICATES}/{app}/combined.pem"),
+        "lock": _lock(f"{LOCKS}/{app}"),
+    }
+    return {**row, "problems": _problems(row, units[emperor].get("ActiveState", ""))}
+
+
+def _problems(row: dict[str, Any], emperor: str) -> list[str]:
+    """What somebody should look at, most urgent first."""
+    found = []
+    if not row["release"]:
+        found.append("it has no release")
+    elif row["web"] == "down":
+        found.append(
+            "nothing listens on its socket" if emperor == "active" else f"its Emperor is {emperor or 'unknown'}"
+        )
+    found += [
+        f"worker {worker['name']}: {worker['running']} of {worker['processes']} processes run"
+        for worker in row["workers"]
+        if worker["running"] < worker["processes"]
+    ]
+    found += [f"timer {timer['name']} is not started" for timer in row["timers"] if not timer["waits"]]
+    found += [
+        f"timer {timer['name']} failed when it last ran ({timer['result']})"
+        for timer in row["timers"]
+        if timer["result"] not in ("success", "")
+    ]
+    if row["queue"] is not None and row["queue"] >= QUEUE:
+        found.append(f"{row['queue']} requests wait for a process")
+    if row["certificate_days"] is not None and row["certificate_days"] < CERTIFICATE_DAYS:
+        found.append(f"its certificate ends in {row['certificate_days']} days")
+    return found
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    workers = [f"{worker['name']} {worker['running']}/{worker['processes']}" for worker in row["workers"]]
+    timers = [f"{timer['name']} {timer['next'] or 'never'}" for timer in row["timers"]]
+    limit = f"/{row['memory_limit'] // 2**20}" if row["memory_limit"] else ""
+    web = "closed" if row["closed"] else row["web"]
+    return (
+        row["app"],
+        row["release"] or "-",
+        time.strftime("%Y-%m-%d %H:%M", time.localtime(row["since"])) if row["since"] else "-",
+        row["by"] or "-",
+        f"{web}, releasing: {row['lock']}" if row["lock"] else web,
+        ", ".join(workers) or "-",
+        ", ".join(timers) or "-",
+        f"{row['requests_per_second']:g}",
+        str(row["errors"]),
+        "-" if row["queue"] is None else str(row["queue"]),
+        "-" if row["memory"] is None else f"{row['memory'] // 2**20}{limit} MiB",
+        "-" if row["certificate_days"] is None else f"{row['certificate_days']} days",
+    )
+
+
+def _escaped(app: str) -> str:
+    """As box.escaped has it."""
+    return app.replace("-", "\\x2d")
+
+
+def _linked() -> list[str]:
+    """The units of workers and timers that are to run."""
+    folder = "/etc/systemd/system/uwsgi-emperor.target.wants"
+    listed = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    return [name for name in listed if name.startswith(("emperor-worker-", "emperor-timer-"))]
+
+
+def _units(asked: list[str]) -> dict[str, dict[str, str]]:
+    """What systemd says of units, by their names."""
+    if not asked:
+        return {}
+    answer = _said(["systemctl", "show", f"--property={PROPERTIES}", *asked])
+    blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in answer.strip().split("\n\n")]
+    return dict(zip(asked, blocks))
+
+
+def _background(
+    app: str, wanted: list[str], units: dict[str, dict[str, str]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The workers and timers of an app."""
+    workers: dict[str, dict[str, Any]] = {}
+    timers = []
+    for unit in wanted:
+        found = UNIT.fullmatch(unit)
+        if not found or found["app"] != _escaped(app):
+            continue
+        name, state = found["name"].replace("\\x2d", "-"), units[unit]
+        if unit.endswith(".timer"):
+            command = units[unit.replace(".timer", ".service")]
+            timers.append(
+                {
+                    "name": name,
+                    "waits": state.get("ActiveState") == "active",
+                    "last": _moment(state.get("LastTriggerUSec", "")),
+                    "next": _moment(state.get("NextElapseUSecRealtime", "")),
+                    "result": command.get("Result", ""),
+                }
+            )
+            continue
+        worker = workers.setdefault(name, {"name": name, "processes": 0, "running": 0})
+        worker["processes"] += 1
+        worker["running"] += state.get("ActiveState") == "active"
+    return list(workers.values()), timers
+
+
+def _requests() -> dict[str, tuple[int, int]]:
+    """By app, the requests of the last minutes and those that were answered with 5xx, from the end of nginx's log."""
+    counted: dict[str, tuple[int, int]] = {}
+    try:
+        with open(LOG, "rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - MOST_LOG))
+            text = stream.read().decode(errors="replace")
+    except OSError:
+        return counted
+    since = time.time() - WINDOW
+    for line in reversed(text.splitlines()):
+        found = TIME.match(line)
+        moment = _seconds(found.group(1)) if found else None
+        if moment is not None and moment < since:
+            break
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            entry = json.loads(line)
+            all_, errors = counted.get(entry["app"], (0, 0))
+            counted[entry["app"]] = (all_ + 1, errors + (500 <= entry["status"] < 600))
+    return counted
+
+
+def _seconds(iso: str) -> float | None:
+    """The moment that nginx's $time_iso8601 names, in seconds since the epoch."""
+    try:
+        stamp = time.strptime(iso[:19], "%Y-%m-%dT%H:%M:%S")
+        sign, hours, minutes = iso[19], int(iso[20:22]), int(iso[23:25])
+    except (ValueError, IndexError):
+        return None
+    return calendar.timegm(stamp) - (1 if sign == "+" else -1) * (hours * 3600 + minutes * 60)
+
+
+def _queues() -> dict[str, int]:
+    """By path, the connections that wait to be accepted, as the kernel has it (uWSGI's figure is 0 for UNIX sockets: unbit/uwsgi#2588)."""
+    found = {}
+    for line in _said(["ss", "--unix", "--listening", "--no-header"]).splitlines():
+        fields = line.split()
+        if len(fields) > 4 and fields[2].isdigit():
+            found[fields[4]] = int(fields[2])
+    return found
+
+
+def _certificate_days(path: str) -> int | None:
+    if not os.path.exists(path):
+        return None
+    end = _said(["openssl", "x509", "-in", path, "-noout", "-enddate"]).partition("=")[2].strip()
+    return int((ssl.cert_time_to_seconds(end) - time.time()) // 86400) if end else None
+
+
+def _lock(path: str) -> str | None:
+    """Who releases the app now."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            held = json.load(stream)
+        return str(held["name"]) if held["until"] > time.time() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _listens(path: str) -> bool:
+    """Tell whether somebody accepts connections on a socket of an app's. The app may have put anything there: a link is not followed."""
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            return False
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.settimeout(1)  # seconds: where the queue is full, it waits
+            asked.connect(f"/proc/self/fd/{descriptor}")
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _origin(path: str) -> dict[str, str]:
+    try:
+        with open(path, encoding="utf-8") as stream:
+            origin: dict[str, str] = json.load(stream)["origin"]["source"]
+            return origin
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def _target(link: str) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""
+
+
+def _moment(said: str) -> str | None:
+    """A moment as systemctl writes it, without the day of the week; None where there is none."""
+    return None if said in (*UNSET, "n/a", "0") else re.sub(r"^[A-Z][a-z]{2} ", "", said)
+
+
+def _number(said: str) -> int | None:
+    return None if said in UNSET else int(said)
+
+
+def _said(argv: list[str]) -> str:
+    """What a program prints; nothing where it is not there or fails."""
+    try:
+        return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return ""

@@ -1,0 +1,65 @@
+#!/usr/bin/python
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Say how the apps of a host are."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: app_status
+short_description: Say how the apps of a host are
+description:
+  - Reads which release of each app serves, since when and by whom, whether its workers and timers run, what it answers and takes, and what is wrong with it.
+  - One round trip, however many apps there are. It changes nothing. C(flask-app) on the host shows the same.
+version_added: 0.2.0
+author: emperor.flask maintainers (@emperor)
+options:
+  apps:
+    description: Names of the apps. Empty, all of the host.
+    type: list
+    elements: str
+    default: []
+attributes:
+  check_mode: {support: full, description: Only reads.}
+  diff_mode: {support: none, description: Only reads.}
+"""
+
+EXAMPLES = r"""
+- name: Look at all apps
+  emperor.flask.app_status:
+  register: how
+"""
+
+RETURN = r"""
+apps:
+  description: >-
+    For each app C(release), C(since) (seconds since the epoch), C(by), C(origin), C(web) (V(up) or V(down)), C(closed) (for maintenance), C(workers),
+    C(timers), C(requests_per_second) and C(errors) (answers of 5xx) of the last five minutes, C(queue) (requests that wait for a process), C(memory) and
+    C(memory_limit) (bytes), C(certificate_days), C(lock) (who releases it now) and C(problems).
+  type: list
+  elements: dict
+  returned: success
+table: {description: The same for people., type: list, elements: str, returned: success}
+problems: {description: "What is wrong with any app.", type: list, elements: str, returned: success}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.emperor.flask.plugins.module_utils.host import app_status, audit
+
+
+def main() -> None:
+    """Look, and return it."""
+    module = AnsibleModule(
+        argument_spec={"apps": {"type": "list", "elements": "str", "default": []}}, supports_check_mode=True
+    )
+    known = app_status.names()
+    apps = module.params["apps"] or known
+    if missing := sorted(set(apps) - set(known)):
+        module.fail_json(msg=f"there is no app '{missing[0]}' on this host; there are: {', '.join(known) or 'none'}")
+    rows = app_status.status(apps, {app: audit.deployed(app) for app in apps})
+    problems = [f"{row['app']}: {problem}" for row in rows for problem in row["problems"]]
+    module.exit_json(changed=False, apps=rows, table=app_status.table(rows), problems=problems)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""How apps are, read from what systemd, the kernel and nginx's log say; and what is called a problem."""
+
+import json
+import os
+import socket
+import time
+
+import pytest
+from ansible_collections.emperor.flask.plugins.module_utils.host import app_status
+
+ROW = {
+    "app": "shop",
+    "release": "ab12",
+    "web": "up",
+    "closed": False,
+    "workers": [],
+    "timers": [],
+    "queue": 0,
+    "certificate_days": 80,
+}
+
+
+def problems(emperor="active", **more):
+    return app_status._problems({**ROW, **more}, emperor)
+
+
+def test_a_healthy_app_has_no_problem():
+    assert problems() == []
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"release": ""}, "it has no release"),
+        ({"web": "down"}, "nothing listens on its socket"),
+        ({"web": "down", "emperor": "failed"}, "its Emperor is failed"),
+        ({"workers": [{"name": "mail", "running": 1, "processes": 2}]}, "worker mail: 1 of 2 processes run"),
+        ({"timers": [{"name": "digest", "waits": False, "result": "success"}]}, "timer digest is not started"),
+        ({"timers": [{"name": "digest", "waits": True, "result": "exit-code"}]}, "timer digest failed when it last ran (exit-code)"),
+        ({"queue": 100}, "100 requests wait for a process"),
+        ({"certificate_days": 13}, "its certificate ends in 13 days"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said(more, said):
+    assert problems(**more) == [said]
+
+
+def test_requests_of_the_last_minutes_are_counted_by_app(tmp_path, monkeypatch):
+    monkeypatch.setattr(app_status, "LOG", str(tmp_path / "access.log"))
+    assert app_status._requests() == {}
+    now = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+    old = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() - 400))
+    entries = [(old, "shop", 500), (now, "shop", 200), (now, "shop", 503), (now, "blog", 404)]
+    lines = [
+        json.dumps({"time": when, "app": app, "status": status}, separators=(",", ":")) for when, app, status in entries
+    ]
+    (tmp_path / "access.log").write_text(
+        "\n".join([*lines, "half a line", '{"time":"x","app":[],"status":"y"}']) + "\n"
+    )
+    assert app_status._requests() == {"shop": (2, 1), "blog": (1, 0)}
+
+
+@pytest.mark.parametrize("zone", ["+02:00", "-05:30", "+00:00"])
+def test_a_moment_of_the_log_is_read_in_its_zone(zone):
+    hours = (1 if zone[0] == "+" else -1) * (int(zone[1:3]) * 3600 + int(zone[4:]) * 60)
+    assert app_status._seconds(f"2026-02-28T12:00:00{zone}") == 1772280000 - hours
+    assert app_status._seconds("yesterday") is None
+
+
+def test_somebody_listens_only_behind_a_socket_that_is_no_link(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("live.sock")
+        server.listen()
+        assert app_status._listens("live.sock")
+        os.symlink("live.sock", "link.sock")
+        assert not app_status._listens("link.sock")
+    assert not app_status._listens("live.sock"), "nobody accepts any more"
+    (tmp_path / "file.sock").write_text("")
+    assert not app_status._listens("file.sock") and not app_status._listens("gone.sock")
+
+
+def test_workers_and_timers_are_those_that_are_to_run():
+    worker = r"emperor-worker-my\x2dshop-mail\x2dout-ab12.7-{}.service"
+    timer = r"emperor-timer-my\x2dshop-digest.timer"
+    wanted = [worker.format(1), worker.format(2), timer, "emperor-worker-shop-mail-ab12.7-1.service"]
+    units = {
+        **{unit: {"ActiveState": "active"} for unit in wanted},
+        worker.format(2): {"ActiveState": "activating"},
+        timer: {
+            "ActiveState": "active",
+            "LastTriggerUSec": "Mon 2026-11-30 06:00:00 UTC",
+            "NextElapseUSecRealtime": "n/a",
+        },
+        timer.replace(".timer", ".service"): {"Result": "exit-code"},
+    }
+    workers, timers = app_status._background("my-shop", wanted, units)
+    assert workers == [{"name": "mail-out", "processes": 2, "running": 1}]
+    assert timers == [
+        {"name": "digest", "waits": True, "last": "2026-11-30 06:00:00 UTC", "next": None, "result": "exit-code"}
+    ]
+
+
+def test_the_table_has_a_line_for_each_app_and_each_problem(monkeypatch):
+    row = {
+        **ROW,
+        "since": 0,
+        "by": None,
+        "requests_per_second": 1.5,
+        "errors": 2,
+        "memory": 2**27,
+        "memory_limit": 2**29,
+        "lock": "anna@laptop",
+        "closed": True,
+        "workers": [{"name": "mail", "running": 1, "processes": 2}],
+        "timers": [{"name": "digest", "next": None}],
+        "problems": ["worker mail: 1 of 2 processes run"],
+    }
+    head, line, problem = app_status.table([row])
+    assert head.split() == list(app_status.HEADINGS)
+    for part in (
+        "shop",
+        "ab12",
+        "closed, releasing: anna@laptop",
+        "mail 1/2",
+        "digest never",
+        "1.5",
+        "128/512 MiB",
+        "80 days",
+    ):
+        assert part in line
+    assert problem == "shop: worker mail: 1 of 2 processes run"
