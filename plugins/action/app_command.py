@@ -8,8 +8,11 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.release import lock_owner, messages
+
+display = Display()
 
 PROGRAM = "/usr/local/bin/flask-app"
 
@@ -42,5 +45,7 @@ class ActionModule(ActionBase):
         if "rc" not in ran:
             return messages.of(ran, inventory.secrets())
         said = messages.shown(ran["stdout"], inventory.secrets())
+        for line in [] if ran["rc"] else said.splitlines():
+            display.display(line)
         result = {"changed": True, "rc": ran["rc"], "output": said.splitlines()}
         return result | ({"failed": True, "msg": f"'{command}' ended with {ran['rc']}:\n{said}"} if ran["rc"] else {})

@@ -9,7 +9,7 @@ description:
   - Runs a command as an app's user, with the live release's code, packages and environment, and its secrets, within the app's limits. A shell reads it.
   - It is ended with all that it has started after C(timeouts.command) seconds of the app. It cannot be asked questions.
   - The host's C(/var/log/emperor-flask/audit.log) has a line for it, with the account and the machine of who runs the play. Secrets are blotted out of
-    what it prints.
+    what it prints, which is shown.
 version_added: 0.2.0
 author: emperor.flask maintainers (@emperor)
 options:

@@ -5,8 +5,8 @@ They are typed as the stranger types them (stranger.py).
 
 import json
 import re
-import shutil
 import shlex
+import shutil
 import subprocess
 
 import pytest
