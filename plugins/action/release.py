@@ -100,7 +100,9 @@ class ActionModule(ActionBase):
                 messages.visible("\n".join(["Nothing was changed, because:", *filter(None, taken)]))
             )
         changed = [release for release in releases if not release.is_live(seen[release.app["name"]])]
-        gone = [app["name"] for app in apps if app["state"] == "absent" and seen[app["name"]]["exists"]]
+        absent = [app for app in apps if app["state"] == "absent" and seen[app["name"]]["exists"]]
+        gone = {app["name"]: app.get("keep_shared", True) for app in absent}
+        gone |= dict.fromkeys(self._unlisted(looked["installed"]), True)
         closing = plans.closing(releases, seen)
         host = self._vars["inventory_hostname"]
         opens_last = {release.app["name"] for release in changed if closing.get(release.app["name"]) is False}
@@ -118,9 +120,10 @@ class ActionModule(ActionBase):
             would = {release.app["name"]: release.why(seen[release.app["name"]]) for release in changed}
             return {**result, "told": plans.told(host, gone, closing, would)}
         if gone:
-            removed = self._module("remove", [{"name": name} for name in gone])
+            removed = self._module("remove", [{"name": name, "keep_shared": keep} for name, keep in gone.items()])
             if removed.get("failed"):
                 return {**result, **removed}
+            result["told"] = [*result["told"], *plans.kept(host, removed["by_app"])]
         at_once = [{"name": name, "closed": closed} for name, closed in closing.items() if name not in opens_last]
         if not changed:
             return {**result, **self._close(at_once)}
@@ -143,6 +146,19 @@ class ActionModule(ActionBase):
         # A new app has its folder only now. What is to be opened again and released too, opens when it is released.
         closed = {} if staged.get("failed") else self._close(at_once)
         return plans.judged({**result, **staged, **closed, "changed": True, "plan": plan}, plan, {})
+
+    def _unlisted(self, installed: list[str]) -> list[str]:
+        """The apps that are on the host and in the inventory no longer, where it says that these go: ``flask_app_prune``."""
+        if not self._inventory.flag("flask_app_prune") or self._inventory.value("flask_app_only"):
+            return []
+        unlisted = [name for name in installed if name not in self._inventory.names()]
+        if 2 * len(unlisted) > len(installed) and not self._inventory.flag("flask_app_prune_confirm"):
+            raise AnsibleActionFail(
+                f"Nothing was changed, because flask_app_prune would take away {len(unlisted)} of the {len(installed)} apps of this host: "
+                f"{', '.join(unlisted)}. "
+                "If the inventory is the right one, say so with -e flask_app_prune_confirm=true"
+            )
+        return unlisted
 
     def _wheels(self, items: list[Result], releases: list[Rendered], seen: Result) -> dict[str, str]:
         """Have the wheels of those whose build needs packages of its own; return what failed, by app."""

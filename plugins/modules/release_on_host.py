@@ -38,7 +38,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.warnings import warn
 from ansible_collections.emperor.flask.plugins.module_utils.background import handover
-from ansible_collections.emperor.flask.plugins.module_utils.host import audit, systemd
+from ansible_collections.emperor.flask.plugins.module_utils.host import app_status, audit, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.host.request import requested
@@ -103,7 +103,7 @@ def main() -> None:
         module.fail_json(msg=str(taken), holder=taken.holder)
     except (Refusal, OSError) as error:
         module.fail_json(msg="\n".join([*failures.values(), _text(str(error))]), by_app=results)
-    others = {"others": site.names_of_others(list(results))} if step == "look" else {}
+    others = {"others": site.names_of_others(list(results)), "installed": app_status.names()} if step == "look" else {}
     changed = any(results.values()) if declared.returns is bool else not declared.reads
     module.exit_json(changed=changed, by_app=results, failures=failures, **others)
 
@@ -132,6 +132,7 @@ def _note(step: str, item: dict[str, Any], result: Any, by: str) -> None:
         what = "closed" if item["closed"] else "opened"
     elif step == "remove":
         what = "removed"
+        more = {"archive": result["archive"]} if result["archive"] else {}
     else:
         return
     try:

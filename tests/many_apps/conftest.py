@@ -51,7 +51,7 @@ def installed(tmp_path_factory):
     """The app; gone in the end, with all that it has left."""
     app = Jobs(tmp_path_factory.mktemp("apps") / "jobs")
     yield app
-    app.entry = {"name": "jobs", "state": "absent"}
+    app.entry = {"name": "jobs", "state": "absent", "keep_shared": False}
     app.deploy()
     assert on(HOST, "ls /etc/systemd/system | grep -e emperor-worker -e emperor-timer", check=False) == ""
     assert on(HOST, "ls /etc/systemd/system/uwsgi-emperor.target.wants | grep -e worker -e timer", check=False) == ""

@@ -11,7 +11,7 @@ def test_an_absent_app_leaves_nothing_and_its_neighbour_alone(shop):
     shop.entry = second
     shop.deploy()
     assert [on(host, "curl -s -H 'Host: shop-2.test' localhost") for host in HOSTS] == ["shop 1"] * len(HOSTS)
-    shop.entry = {"name": "shop-2", "state": "absent"}
+    shop.entry = {"name": "shop-2", "state": "absent", "keep_shared": False}
     with nothing_lost():
         assert set(shop.deploy().changed) == {1}
     assert [on(host, FIND) for host in HOSTS] == [""] * len(HOSTS)

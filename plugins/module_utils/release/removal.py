@@ -12,6 +12,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.commands import
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import remove, remove_tree
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.nginx import site
+from ansible_collections.emperor.flask.plugins.module_utils.release import shared_archive
 from ansible_collections.emperor.flask.plugins.module_utils.tls.lineages import Lineage
 from ansible_collections.emperor.flask.plugins.module_utils.vassal import emperor_exchange
 
@@ -30,8 +31,13 @@ SHARED = (
 IPC = {"shm": "--shmem-id", "msg": "--queue-id", "sem": "--semaphore-id"}  # tables of proc(5), options of ipcrm(1)
 
 
-def remove_all(layout: Layout) -> None:
-    """Take an app away: first from nginx, then all that runs for it, its files, and its accounts last. Raise Refusal if something stays."""
+def remove_all(layout: Layout, keep_shared: bool) -> str | None:
+    """Take an app away: first from nginx, then all that runs for it, its files, and its accounts last. Raise Refusal if something stays.
+
+    Where its shared files are kept, return the path of their archive.
+    """
+    if keep_shared:
+        shared_archive.require_room(layout)
     accounts = {name: users.number_of(name, layout.home) for name in (layout.name, layout.builder)}
     numbers = {number for number in accounts.values() if number is not None}
     site.withdraw(layout)
@@ -45,6 +51,7 @@ def remove_all(layout: Layout) -> None:
     if numbers:
         users.end_all(numbers)
         _sweep(numbers)
+    archive = shared_archive.keep(layout) if keep_shared else None
     for name in accounts:
         remove(os.path.join("/var/lib/systemd/linger", name))
     for folder in (layout.vassals, layout.home, layout.logs, layout.certificates, layout.state):
@@ -52,6 +59,7 @@ def remove_all(layout: Layout) -> None:
     for name in accounts:
         users.unmake(name, layout.home)
     remove(layout.lock)
+    return archive
 
 
 def _sweep(numbers: set[int], proc: str = "/proc/sysvipc") -> None:

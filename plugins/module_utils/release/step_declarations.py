@@ -41,7 +41,7 @@ STEPS = {
     "after_switch": Step(("activation",), UNLOCKED, list, hook=True),  # the release is over
     "revert": Step(("activation", "before"), ENDS, reloads=True),
     "maintenance": Step(("closed",), UNLOCKED, bool),  # must not wait for a release
-    "remove": Step((), ENDS),
+    "remove": Step(("keep_shared",), ENDS, dict),
 }
 
 # What an item may hold, as AnsibleModule reads it; secrets come apart, where Ansible keeps them out of the host's journal.
@@ -60,4 +60,5 @@ ITEM: dict[str, dict[str, Any]] = {
     "back": {"type": "bool"},  # whether this is a rollback
     "opens": {"type": "bool", "default": False},  # whether it ends a maintenance
     "closed": {"type": "bool"},
+    "keep_shared": {"type": "bool", "default": True},
 }

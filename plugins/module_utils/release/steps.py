@@ -267,9 +267,9 @@ class App:
             handover.ensure(layout, before, self.manifest(before.release))
         self._tidy(None)
 
-    def remove(self) -> None:
-        """Take the app away completely."""
-        removal.remove_all(self.layout)
+    def remove(self, keep_shared: bool) -> dict[str, Any]:
+        """Take the app away completely; return the archive of its shared files, where they are kept."""
+        return {"archive": removal.remove_all(self.layout, keep_shared)}
 
     def _tidy(self, keep: int | None) -> list[str]:
         live = activations.live(self.layout)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.emperor.flask.plugins.plugin_utils.checks import tls
@@ -33,6 +34,10 @@ class Inventory:
     def value(self, name: str, otherwise: Any = None) -> Any:
         """A variable, templated."""
         return self._templar.template(self.variables[name]) if name in self.variables else otherwise
+
+    def flag(self, name: str) -> bool:
+        """A variable that is true or false; false where it is not set."""
+        return bool(boolean(self.value(name, False), strict=False))
 
     def apps(self, with_source: bool = True) -> tuple[list[apps.App], list[str]]:
         """The apps with every key, and what is wrong with them; with their sources only ``with_source``, for these are fetched.

@@ -159,6 +159,16 @@ def told(host: str, gone: Iterable[str], closing: dict[str, bool], would: dict[s
     ]
 
 
+def kept(host: str, removed: Result) -> list[str]:
+    """Lines for people of where the shared files of apps that are gone are, and how they come back."""
+    return [
+        f"{name} on {host}: what it had in shared is in {result['archive']}; with the app there again, this restores it: "
+        f"sudo flask-app {name} tar --extract --gzip --directory /var/www/{name}/shared <{result['archive']}"
+        for name, result in removed.items()
+        if result["archive"]
+    ]
+
+
 def reverted(result: Result, variables: Result) -> Result:
     """The failure that made a play revert, told last, where people look for it."""
     first = _headline(variables.get("ansible_failed_result", {}).get("msg") or "another host failed")
