@@ -22,7 +22,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.checks import limits
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.templates import Templates
 from ansible_collections.emperor.flask.plugins.plugin_utils.packages import wheels
-from ansible_collections.emperor.flask.plugins.plugin_utils.release import lock_owner, messages, plans
+from ansible_collections.emperor.flask.plugins.plugin_utils.release import lock_owner, messages, notifications, plans
 from ansible_collections.emperor.flask.plugins.plugin_utils.release.code_and_packages import Stage
 from ansible_collections.emperor.flask.plugins.plugin_utils.release.rendered import Rendered
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.cache import Cache, default_cache
@@ -68,10 +68,22 @@ class ActionModule(ActionBase):
             result.pop("releases", None)  # of those that were not to be
         says = result.get("failed") or result.get("hooks") or result.get("failures")
         result = messages.of(result, self._inventory.secrets()) if says else result
+        self._notify(step, result)
         told_in_the_end = step == "retire"  # and what failed before it has been told whole
         for failure in [] if told_in_the_end else result.get("failures", {}).values():
             display.display(failure, color=constants.COLOR_ERROR)  # type: ignore[attr-defined]  # made when it is imported
         return result
+
+    def _notify(self, step: str, result: Result) -> None:
+        """Tell others what became of a release."""
+        receivers = self._inventory.value("flask_app_notify", []) if step in notifications.STEPS else []
+        event = (
+            notifications.of_step(step, self._arguments["plan"] or plans.empty(), result, self._vars)
+            if receivers
+            else None
+        )
+        for sentence in notifications.send(receivers, event) if event else []:
+            display.warning(sentence)
 
     def _put_away(self, plan: Result | None = None) -> Result:
         """Exchange the plan of a step that failed for the one before: only ``revert`` reads it, and it is not for people, who are shown a result."""
