@@ -32,7 +32,11 @@ EXAMPLES = r"""
 
 RETURN = r""" # """
 
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -84,10 +88,9 @@ def main() -> None:
         with ExitStack() as locks:
             held = apps if declared.lock == UNLOCKED else _locked(locks, params)
             units = systemd.states(_units(held)) if "units" in declared.takes else {}
-            for item in held:
+            for item, ended in _take_each(step, held, params["secrets"], units):
                 try:
-                    known = {"secrets": params["secrets"].get(item["name"], ""), "units": units}
-                    results[item["name"]] = _take(step, item, known)
+                    results[item["name"]] = ended()
                 except (Refusal, OSError) as error:
                     failures[item["name"]] = _text(f"app '{item['name']}': {error}")
             if declared.reloads:
@@ -106,6 +109,21 @@ def main() -> None:
     others = {"others": site.names_of_others(list(results)), "installed": app_status.names()} if step == "look" else {}
     changed = any(results.values()) if declared.returns is bool else not declared.reads
     module.exit_json(changed=changed, by_app=results, failures=failures, **others)
+
+
+def _take_each(
+    step: str, apps: list[dict[str, Any]], secrets: dict[str, str], units: dict[str, systemd.State]
+) -> Iterator[tuple[dict[str, Any], Callable[[], Any]]]:
+    """Take a step with each app, beside each other where it is such a step; with each app comes what returns its result, or raises its error."""
+    known = {item["name"]: {"secrets": secrets.get(item["name"], ""), "units": units} for item in apps}
+    if not STEPS[step].beside or len(apps) == 1:
+        for item in apps:
+            yield item, partial(_take, step, item, known[item["name"]])
+        return
+    # Two for each processor: one computes while another waits.
+    with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+        for item, future in [(item, pool.submit(_take, step, item, known[item["name"]])) for item in apps]:
+            yield item, future.result
 
 
 def _take(step: str, item: dict[str, Any], known: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Iterator
 
@@ -19,18 +20,27 @@ PATH = "/var/lib/emperor-flask/host.lock"
 PATIENCE = 300  # seconds: an installation of nginx may hold it
 INTERVAL = 0.1  # seconds between two tries
 
-_held: list[int] = []  # the descriptor, once for each time that this process holds it
+
+class _Held(threading.local):
+    """The descriptor, once for each time that this thread holds the lock: flock(2) keeps threads with descriptors of their own apart."""
+
+    def __init__(self) -> None:
+        self.descriptors: list[int] = []
+
+
+_held = _Held()
 
 
 @contextlib.contextmanager
 def host_lock() -> Iterator[None]:
-    """Hold the lock; a process that holds it already goes on. Raise Refusal with the holder where it is not let go for PATIENCE seconds."""
-    _held.append(_held[-1] if _held else _take())
+    """Hold the lock; a thread that holds it already goes on. Raise Refusal with the holder where it is not let go for PATIENCE seconds."""
+    held = _held.descriptors
+    held.append(held[-1] if held else _take())
     try:
         yield
     finally:
-        descriptor = _held.pop()
-        if not _held:
+        descriptor = held.pop()
+        if not held:
             os.close(descriptor)
 
 

@@ -27,15 +27,16 @@ class Step:
     reloads: bool = False  # nginx, once, after all apps
     hook: bool = False  # an app's own commands: one host runs them for all
     reads: bool = False  # changes nothing
+    beside: bool = False  # apps take it beside each other: it waits for programs
 
 
 STEPS = {
     "look": Step(("python", "limits", "units"), UNLOCKED, dict, reads=True),
     "wheels": Step(("release", "archive", "python", "limits", "with_packages", "wheels"), BEGINS, dict),
-    "stage": Step(("release", "archive", "secrets", "python", "limits", "wheels"), BEGINS, dict),
+    "stage": Step(("release", "archive", "secrets", "python", "limits", "wheels"), BEGINS, dict, beside=True),
     "rollback": Step(("wanted",), BEGINS, dict),
     "before_switch": Step(("activation",), returns=list, hook=True),
-    "candidate": Step(("activation",)),
+    "candidate": Step(("activation",), beside=True),
     "switch": Step(("activation",), reloads=True),
     "retire": Step(("activation", "before", "keep", "back", "opens"), ENDS, list),
     "after_switch": Step(("activation",), UNLOCKED, list, hook=True),  # the release is over

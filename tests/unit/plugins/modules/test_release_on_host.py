@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -71,7 +72,7 @@ def holds(tmp_path, name):
 @pytest.mark.parametrize("name", ["stage", "candidate", "switch", "retire", "revert", "remove"])
 def test_an_error_of_one_app_keeps_no_other_from_ending_well(step, name):
     result, done = step(name)
-    assert done == ["blog", "shop"]
+    assert sorted(done) == ["blog", "shop"]
     assert result["failures"] == {"hostile": "app 'hostile': there is a folder in the place of a socket"}
     assert set(result["by_app"]) == {"blog", "shop"}
 
@@ -100,3 +101,25 @@ def test_what_was_done_is_written_down_with_who_did_it_and_what_failed_is_not(st
     NOTED.clear()
     step("revert")
     assert NOTED == []
+
+
+@pytest.mark.parametrize(
+    ("name", "together"), [("stage", True), ("candidate", True), ("switch", False), ("retire", False)]
+)
+def test_what_waits_for_programs_is_done_side_by_side_and_the_rest_one_after_the_other(monkeypatch, name, together):
+    meeting, seen = threading.Barrier(2), []
+
+    def take(_step, item, _known):
+        try:
+            meeting.wait(timeout=5 if together else 0.2)
+            seen.append(item["name"])
+        except threading.BrokenBarrierError:
+            meeting.reset()
+        return item["name"]
+
+    monkeypatch.setattr(release_on_host, "_take", take)
+    ended = {
+        item["name"]: end() for item, end in release_on_host._take_each(name, [{"name": "a"}, {"name": "b"}], {}, {})
+    }
+    assert ended == {"a": "a", "b": "b"}
+    assert sorted(seen) == (["a", "b"] if together else [])
