@@ -31,8 +31,7 @@ class ActionModule(ActionBase):
         app, command = arguments["app"], arguments["command"]
         if misspelt := inventory.misspelt():
             raise AnsibleActionFail("\n".join(misspelt))
-        if app not in (known := inventory.names()):
-            raise AnsibleActionFail(f"there is no app '{app}'; say which with -e app=NAME, one of: {', '.join(known)}")
+        inventory.named(app)
         if not command.strip():
             raise AnsibleActionFail('there is no command; say which with -e command="flask users add anna"')
         if self._task.check_mode:

@@ -228,10 +228,7 @@ class ActionModule(ActionBase):
 
     def _named(self) -> str:
         """The app that the task names."""
-        name, known = self._arguments["app"] or "", self._inventory.names()
-        if name not in known:
-            raise AnsibleActionFail(f"there is no app '{name}'; say which with -e app=NAME, one of: {', '.join(known)}")
-        return name
+        return self._inventory.named(self._arguments["app"])
 
     def _follow(self, step: str, plan: Result) -> Result:
         """Take a step with the apps of a plan that have not failed on any host; a hook only where this host is the first to release the app."""

@@ -17,6 +17,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.plugin_utils.checks.tls import certificate_names, serves
+from ansible_collections.emperor.flask.plugins.plugin_utils.source.missing import missing
 
 with contextlib.suppress(ImportError):  # ansible-core has it, the sanity test `import` does without
     from cryptography import x509
@@ -101,7 +102,7 @@ def day(moment: datetime) -> str:
 def _content(key: str, path: str, loader: DataLoader) -> bytes:
     """A file's bytes, decrypted where ansible-vault has encrypted them."""
     if not Path(path).is_file():
-        raise Refusal(f"{key}: there is no file {path}; a relative path starts from the inventory's folder")
+        raise Refusal(f"{key}: {missing(path)}")
     try:
         plain = loader.get_real_file(path)
     except AnsibleError as error:

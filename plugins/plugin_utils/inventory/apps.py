@@ -28,6 +28,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import arg
 from ansible_collections.emperor.flask.plugins.plugin_utils.packages import requirements
 from ansible_collections.emperor.flask.plugins.plugin_utils.release import code_and_packages
 from ansible_collections.emperor.flask.plugins.plugin_utils.source import source
+from ansible_collections.emperor.flask.plugins.plugin_utils.source.missing import missing
 
 App = dict[str, Any]
 
@@ -160,9 +161,7 @@ def chosen(apps: list[App], only: str | None) -> tuple[list[App], list[str]]:
 
 def missing_template(path: Path) -> str | None:
     """Say that a template of the user's is not there."""
-    if path.is_file():
-        return None
-    return f"there is no file {path}; a relative path starts from the inventory's folder"
+    return None if path.is_file() else missing(path)
 
 
 def label(app: Any, index: int) -> str:

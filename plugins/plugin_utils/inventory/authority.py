@@ -16,6 +16,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.commands import
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import argument_specs
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.templates import render
+from ansible_collections.emperor.flask.plugins.plugin_utils.source.missing import missing
 
 with contextlib.suppress(ImportError):  # ansible-core has it, the sanity test `import` does without
     from cryptography import x509
@@ -71,7 +72,7 @@ def ca(inventory: Inventory) -> str:
         return ""
     path = Path(inventory.path(given))
     if not path.is_file():
-        raise Refusal(f"{CA}: there is no file {path}; a relative path starts from the inventory's folder")
+        raise Refusal(f"{CA}: {missing(path)}")
     content = path.read_bytes()
     try:
         x509.load_pem_x509_certificates(content)

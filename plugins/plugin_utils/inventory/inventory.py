@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
@@ -87,6 +87,14 @@ class Inventory:
     def names(self) -> list[str]:
         """The names of all apps, whatever else is wrong with them."""
         return [str(app.get("name")) for _unused, app in self._entries()[0]]
+
+    def named(self, name: str | None) -> str:
+        """The app that a playbook was told by ``-e app=NAME``; raises AnsibleActionFail for one that there is not."""
+        if name not in (known := self.names()):
+            raise AnsibleActionFail(
+                f"there is no app '{name or ''}'; say which with -e app=NAME, one of: {', '.join(known)}"
+            )
+        return str(name)
 
     def secrets(self) -> list[str]:
         """The values of all apps' secrets. Nothing is checked and no source is fetched for it."""

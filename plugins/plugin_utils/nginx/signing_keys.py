@@ -14,6 +14,7 @@ from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.plugin_utils.nginx import openpgp
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.cache import default_cache
+from ansible_collections.emperor.flask.plugins.plugin_utils.source.missing import FROM
 
 FRESH = 24 * 3600  # seconds for which a fetched file is not fetched again, by whatever host or run
 TIMEOUT = 20  # seconds
@@ -66,7 +67,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise Refusal(f"nginx_signing_key_url: {error}; a relative path starts from the inventory's folder") from error
+        raise Refusal(f"nginx_signing_key_url: {error}; {FROM}") from error
 
 
 def _select(data: bytes, fingerprints: list[str], source: str) -> str:

@@ -15,6 +15,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.commands import
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import sha256
 from ansible_collections.emperor.flask.plugins.plugin_utils.source import archive, git
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.cache import Cache
+from ansible_collections.emperor.flask.plugins.plugin_utils.source.missing import missing
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.shipped_files import (
     Tree,
     files_of,
@@ -130,9 +131,7 @@ def _check_exists(source: Entry) -> None:
         exists = Path(value).is_dir() if kind == "path" else Path(value).exists()
         if not exists:
             thing = {"path": "folder", "git": "repository"}.get(kind, "file")
-            raise Refusal(
-                f"source.{kind}: there is no {thing} {value}; a relative path starts from the inventory's folder"
-            )
+            raise Refusal(f"source.{kind}: {missing(value, thing)}")
 
 
 def _has_versions(source: Entry) -> bool:
