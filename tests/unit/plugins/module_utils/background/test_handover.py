@@ -18,6 +18,8 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.files import Ac
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations
 from ansible_collections.emperor.flask.plugins.module_utils.vassal.activations import Activation
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 MANIFEST = {"code": "c0de", "venv": "1ib", "pythonpath": [], "limits": box.LIMITS}
 MAIL = {"name": "mail", "command": "mail", "processes": 2, "stop_signal": "TERM", "stop_timeout": 60, "check": 0}
@@ -29,10 +31,15 @@ class Host:
     """A machine whose systemd starts and stops at once, and remembers in which order it was asked."""
 
     def __init__(self, root):
-        self.layout, self.root = Layout("shop", str(root)), root
-        self.running, self.asked, self.broken = set(), [], set()
+        self.asked, self.broken = [], set()
+        self.move(root)
+
+    def move(self, root):
+        """Begin anew, in another folder."""
+        self.layout, self.running = Layout("shop", str(root)), set()
         for folder in (self.layout.secrets, self.layout.home, root / "systemd"):
             Path(folder).mkdir(parents=True, exist_ok=True)
+        unit_files.FOLDER = str(root / "systemd")
 
     def release(self, name, number, stated=BOTH, clocks=()):
         """Stage a release with workers and timers, and number an activation of it."""
@@ -87,8 +94,8 @@ class Host:
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
+    monkeypatch.setattr(unit_files, "FOLDER", "")
     host = Host(tmp_path)
-    monkeypatch.setattr(unit_files, "FOLDER", str(tmp_path / "systemd"))
     monkeypatch.setattr(box, "sandbox", lambda app: ["NoNewPrivileges=yes"])
     monkeypatch.setattr(Access, "apply", lambda self, path: os.chmod(path, self.mode))
     monkeypatch.setattr(Access, "differs", lambda self, path: False)
@@ -212,3 +219,60 @@ def test_a_neighbour_whose_name_begins_the_same_is_left_alone(host):
     handover.remove_all(host.layout)
     handover.forget(host.layout)
     assert [path.name for path in Path(unit_files.FOLDER).glob("*.service")] == [other.name]
+
+
+class Died(BaseException):
+    """The controller's end: nothing is put back."""
+
+
+ENDS = ("", "prepare", "hand over", "lead", "timers")
+
+
+def play(host, activation, end, how):
+    """Take a release as far as ``end``; a refusal is reverted, a death is not."""
+    before = activations.live(host.layout)
+    steps = {
+        "prepare": lambda: handover.prepare(host.layout, activation, MANIFEST),
+        "hand over": lambda: handover.hand_over(host.layout, activation, MANIFEST),
+        "lead": lambda: host.lead(activation),
+        "timers": lambda: handover.set_timers(host.layout, activation, MANIFEST),
+    }
+    try:
+        for name, step in steps.items():
+            step()
+            if name == end:
+                raise how(name)
+        handover.settle(host.layout, activation)
+    except Refusal:
+        if before:
+            host.lead(before)
+            handover.ensure(host.layout, before, MANIFEST)
+        elif os.path.lexists(host.layout.socket):
+            os.remove(host.layout.socket)  # a first release is unswitched
+        handover.settle(host.layout, before)
+    except Died:
+        pass
+
+
+STATED = ((), BOTH, BOTH[:1], BOTH[1:])
+PLAYS = st.lists(
+    st.tuples(st.sampled_from(STATED), st.booleans(), st.sampled_from(ENDS), st.sampled_from((Refusal, Died))),
+    max_size=6,
+)
+
+
+@given(plays=PLAYS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_happened_before_the_next_release_runs_what_it_states_and_nothing_else(host, tmp_path_factory, plays):
+    host.move(tmp_path_factory.mktemp("host"))
+    live = None
+    for number, (stated, timed, end, how) in enumerate(plays, 1):
+        activation = host.release(f"{number:x}", number, stated, [TIMER] if timed else [])
+        play(host, activation, end, how)
+        live = activations.live(host.layout)
+        if how is Refusal and end:
+            assert host.amiss(live) is None if live else not host.running, "what served before works on"
+    host.switch(last := host.release("fff", 99, BOTH, [TIMER]))
+    assert host.names() == sorted([*of("fff.99"), "timer-shop-digest.timer"])
+    assert host.amiss(last) is None and handover.starts(host.layout) == [last]
+    assert all("fff.99" in unit for unit in unit_files.of_app(host.layout) if "worker" in unit)
