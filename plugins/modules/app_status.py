@@ -19,6 +19,10 @@ options:
     type: list
     elements: str
     default: []
+  host:
+    description: Whether to look at the host as well, at its nginx and its disks.
+    type: bool
+    default: false
 attributes:
   check_mode: {support: full, description: Only reads.}
   diff_mode: {support: none, description: Only reads.}
@@ -35,30 +39,37 @@ apps:
   description: >-
     For each app C(release), C(since) (seconds since the epoch), C(by), C(origin), C(web) (V(up) or V(down)), C(closed) (for maintenance), C(workers),
     C(timers), C(requests_per_second) and C(errors) (answers of 5xx) of the last five minutes, C(queue) (requests that wait for a process), C(memory) and
-    C(memory_limit) (bytes), C(certificate_days), C(lock) (who releases it now) and C(problems).
+    C(memory_limit) (bytes), C(certificate_days) and C(lock) (who releases it now).
   type: list
   elements: dict
   returned: success
 table: {description: The same for people., type: list, elements: str, returned: success}
-problems: {description: "What is wrong with any app.", type: list, elements: str, returned: success}
+findings: {description: "What is wrong, each with C(app), C(code), C(meaning) and C(remedy).", type: list, elements: dict, returned: success}
+problems: {description: The same for people., type: list, elements: str, returned: success}
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils.host import app_status, audit
+from ansible_collections.emperor.flask.plugins.module_utils.host import app_findings, app_status, audit
 
 
 def main() -> None:
     """Look, and return it."""
     module = AnsibleModule(
-        argument_spec={"apps": {"type": "list", "elements": "str", "default": []}}, supports_check_mode=True
+        argument_spec={
+            "apps": {"type": "list", "elements": "str", "default": []},
+            "host": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
     )
     known = app_status.names()
     apps = module.params["apps"] or known
     if missing := sorted(set(apps) - set(known)):
         module.fail_json(msg=f"there is no app '{missing[0]}' on this host; there are: {', '.join(known) or 'none'}")
     rows = app_status.status(apps, {app: audit.deployed(app) for app in apps})
-    problems = [f"{row['app']}: {problem}" for row in rows for problem in row["problems"]]
-    module.exit_json(changed=False, apps=rows, table=app_status.table(rows), problems=problems)
+    of_host = app_findings.of_host() if module.params["host"] else []
+    findings = [*of_host, *(finding for row in rows for finding in app_findings.of_app(row))]
+    problems = list(map(app_findings.line, findings))
+    module.exit_json(changed=False, apps=rows, table=app_status.table(rows), findings=findings, problems=problems)
 
 
 if __name__ == "__main__":

@@ -161,6 +161,7 @@ def test_the_apps_of_all_hosts_are_shown_and_a_command_is_run_on_one():
 
     shown = typed("ansible-playbook -i inventory emperor.flask.status")
     assert re.search(r"notes +\w{12} +20\d\d-", shown.stdout), shown.stdout
+    assert typed("ansible-playbook -i inventory emperor.flask.doctor").returncode == 0
     users = 'ansible-playbook -i inventory emperor.flask.run -e app=notes -e command="flask users add anna"'
     done = typed(users)
     # The app has no such command, and Flask says so: what it says, and how it ended, is the run's.

@@ -22,38 +22,66 @@ def test_an_app_that_is_well_is_shown_with_what_serves(jobs):
     assert status == 0, lines
     for part in (live(HOST, "jobs"), "up", "celery 2/2", "beat 1/1", "digest 20", "MiB", "@"):
         assert part in lines[1], part
-    (row,) = json.loads("\n".join(shown("--json")[0]))
-    assert row["requests_per_second"] >= 0.1 and row["errors"] == 0 and row["queue"] == 0 and row["problems"] == []
+    told = json.loads("\n".join(shown("--json")[0]))
+    (row,) = told["apps"]
+    assert row["requests_per_second"] >= 0.1 and row["errors"] == 0 and row["queue"] == 0 and told["findings"] == []
     assert row["origin"]["path"] == str(jobs.folder)
     run = jobs.play("status")
     assert run.status == 0 and live(HOST, "jobs") in run.output and "celery 2/2" in run.output
     assert run.changed == [0]
 
 
+TIMER = {"name": "digest", "command": "flask digest", "schedule": "*-*-* 06:00"}
 BROKEN = {
-    "a worker that was stopped": ("systemctl stop 'emperor-worker-jobs-celery-*-1.service'", "worker celery: 1 of 2 processes run"),
-    "an Emperor that was stopped": ("systemctl stop uwsgi-emperor@jobs", "its Emperor is inactive"),
-    "a socket without a server": ("rm /var/www/jobs/run/*.sock", "nothing listens on its socket"),
-}  # fmt: skip
+    "worker-down": "systemctl stop 'emperor-worker-jobs-celery-*-1.service'",
+    "timer-down": "systemctl stop emperor-timer-jobs-digest.timer",
+    "emperor-down": "systemctl stop uwsgi-emperor@jobs",
+    "vassal-down": "rm /var/www/jobs/run/*.sock",
+    "nginx-down": "systemctl stop nginx",
+    "nginx-refuses": "echo nonsense >/etc/nginx/conf.d/theirs.conf",
+    "reload-owed": "touch /var/lib/emperor-flask/nginx-reload-owed",
+}
 
 
-@pytest.mark.parametrize(("harm", "said"), BROKEN.values(), ids=BROKEN)
-def test_what_is_wrong_is_said_and_the_next_deploy_puts_it_right(jobs, harm, said):
+def findings(*words):
+    """What flask-app finds, by code."""
+    return {finding["code"]: finding for finding in json.loads("\n".join(shown("--json", *words)[0]))["findings"]}
+
+
+@pytest.mark.parametrize(("code", "harm"), BROKEN.items(), ids=BROKEN)
+def test_what_is_wrong_is_found_and_what_it_says_mends_it(jobs, code, harm):
+    jobs.entry["timers"] = [TIMER]
+    jobs.deploy()
+    assert shown("--doctor")[1] == 0
     on(HOST, harm)
-    lines, status = shown("jobs")
-    assert status == 1 and f"jobs: {said}" in lines
-    jobs.refused(f"jobs: {said}", playbook="status", app="jobs")
-    jobs.deploy()
-    until(lambda: shown("jobs")[1] == 0)
+    found = findings("--doctor")[code]
+    run = jobs.refused(f"[{code}]", playbook="doctor")
+    assert found["remedy"].split(";")[0] in " ".join(run.output.split())
+    if found["remedy"].startswith("ansible-playbook emperor.flask.deploy"):
+        jobs.deploy()
+    elif found["remedy"].startswith("correct that file"):
+        on(HOST, "rm /etc/nginx/conf.d/theirs.conf && nginx -t")
+    else:
+        on(HOST, found["remedy"])
+    until(lambda: shown("--doctor")[1] == 0)
+    assert jobs.play("doctor").status == 0
 
 
-def test_a_timer_whose_command_failed_is_a_problem_until_it_has_run(jobs):
-    jobs.entry["timers"] = [{"name": "check", "command": "test -e /tmp/no || exit 3", "schedule": "*:*:0/1"}]
+def test_a_timer_whose_command_failed_is_found_until_it_has_run(jobs):
+    jobs.entry["timers"] = [{"name": "check", "command": "echo no such thing; exit 3", "schedule": "*:*:0/1"}]
     jobs.deploy()
-    until(lambda: "jobs: timer check failed when it last ran (exit-code)" in shown()[0])
+    until(lambda: "timer-failed" in findings())
+    assert "no such thing" in on(HOST, findings()["timer-failed"]["remedy"])
+    jobs.refused("jobs: timer check failed when it last ran (exit-code) [timer-failed]", playbook="status", app="jobs")
     jobs.entry["timers"] = [{"name": "check", "command": "true", "schedule": "*:*:0/1"}]
     jobs.deploy()
     until(lambda: shown()[1] == 0)
+
+
+def test_a_worker_that_ends_again_and_again_is_found(jobs):
+    jobs.entry["workers"] = [{"name": "short", "command": "sleep 1", "check": 0}]
+    jobs.deploy()
+    until(lambda: "worker-restarts" in findings())
 
 
 def test_an_app_that_is_closed_is_shown_so_and_an_unknown_one_is_refused(jobs):

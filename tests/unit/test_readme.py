@@ -35,6 +35,10 @@ RUN_BY = {
         "tests/host/test_runs.py",
         "ansible-playbook -i inventory emperor.flask.status",
     ),
+    "ansible-playbook -i inventory emperor.flask.doctor": (
+        "tests/host/test_runs.py",
+        "ansible-playbook -i inventory emperor.flask.doctor",
+    ),
     'ansible-playbook -i inventory emperor.flask.run -e app=notes -e command="flask users add anna"': (
         "tests/host/test_runs.py",
         'emperor.flask.run -e app=notes -e command="flask users add anna"',

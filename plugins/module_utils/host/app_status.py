@@ -1,8 +1,8 @@
 # Copyright (c) emperor.flask maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How the apps of a host are: what serves, since when and by whom, what it takes, and what is wrong with it. Only reads.
+"""How the apps of a host are: what serves, since when and by whom, and what it takes. Only reads.
 
-The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing of ours but what is installed beside it.
+The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing of ours.
 Of systemd, of sockets and of certificates each is asked once for all apps; what an app writes is not read.
 """
 
@@ -26,8 +26,6 @@ LOCKS = "/var/lib/emperor-flask/locks"
 CERTIFICATES = "/etc/nginx/certificates"
 WINDOW = 300  # seconds of the log that are counted
 MOST_LOG = 8 * 2**20  # bytes of its end that are read
-CERTIFICATE_DAYS = 14  # below this, a certificate is a problem: renewals begin at 30
-QUEUE = 100  # requests that wait for a process of the app: more is a problem
 PROPERTIES = "Id,ActiveState,Result,NRestarts,MemoryCurrent,MemoryMax,LastTriggerUSec,NextElapseUSecRealtime,ExecMainExitTimestamp"
 UNIT = re.compile(r"emperor-(worker|timer)-(?P<app>[^-]+)-(?P<name>[^-]+?)(?:-[0-9a-f]+\.\d+-\d+)?\.(service|timer)")
 UNSET = ("", "[not set]", "infinity", str(2**64 - 1))
@@ -68,11 +66,10 @@ def status(apps: list[str], who: dict[str, dict[str, str]]) -> list[dict[str, An
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
-    """The rows for people: a line for each app, then a line for each problem."""
+    """The rows for people: headings, then a line for each app."""
     cells = [HEADINGS, *(_cells(row) for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(HEADINGS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
-    return [*lines, *(f"{row['app']}: {problem}" for row in rows for problem in row["problems"])]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
 
 
 def _of(
@@ -89,8 +86,9 @@ def _of(
     release = os.path.basename(_target(f"{home}/current"))
     live = os.path.join(home, _target(f"{home}/{app}_uwsgi.sock"))
     workers, timers = _background(app, wanted, units)
-    row = {
+    return {
         "app": app,
+        "emperor": units[emperor].get("ActiveState", ""),
         "release": release,
         "since": int(os.stat(f"{home}/releases/{release}").st_mtime) if release else None,
         "by": who.get(release),
@@ -107,34 +105,6 @@ def _of(
         "certificate_days": _certificate_days(f"{CERTIFICATES}/{app}/combined.pem"),
         "lock": _lock(f"{LOCKS}/{app}"),
     }
-    return {**row, "problems": _problems(row, units[emperor].get("ActiveState", ""))}
-
-
-def _problems(row: dict[str, Any], emperor: str) -> list[str]:
-    """What somebody should look at, most urgent first."""
-    found = []
-    if not row["release"]:
-        found.append("it has no release")
-    elif row["web"] == "down":
-        found.append(
-            "nothing listens on its socket" if emperor == "active" else f"its Emperor is {emperor or 'unknown'}"
-        )
-    found += [
-        f"worker {worker['name']}: {worker['running']} of {worker['processes']} processes run"
-        for worker in row["workers"]
-        if worker["running"] < worker["processes"]
-    ]
-    found += [f"timer {timer['name']} is not started" for timer in row["timers"] if not timer["waits"]]
-    found += [
-        f"timer {timer['name']} failed when it last ran ({timer['result']})"
-        for timer in row["timers"]
-        if timer["result"] not in ("success", "")
-    ]
-    if row["queue"] is not None and row["queue"] >= QUEUE:
-        found.append(f"{row['queue']} requests wait for a process")
-    if row["certificate_days"] is not None and row["certificate_days"] < CERTIFICATE_DAYS:
-        found.append(f"its certificate ends in {row['certificate_days']} days")
-    return found
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -202,8 +172,9 @@ def _background(
                 }
             )
             continue
-        worker = workers.setdefault(name, {"name": name, "processes": 0, "running": 0})
+        worker = workers.setdefault(name, {"name": name, "processes": 0, "running": 0, "restarts": 0})
         worker["processes"] += 1
+        worker["restarts"] += int(state.get("NRestarts") or 0)
         worker["running"] += state.get("ActiveState") == "active"
     return list(workers.values()), timers
 

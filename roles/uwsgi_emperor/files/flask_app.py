@@ -11,11 +11,13 @@ import sys
 import time
 
 sys.path.insert(0, "/usr/local/lib/uwsgi")
+import app_findings
 import app_status
 import audit
 import box
 
 USAGE = """usage: sudo flask-app                            shows how all apps are; its exit status is 1 where something is wrong
+       sudo flask-app --doctor                   looks at nginx and the disks as well
        sudo flask-app --json                     the same, for programs
        sudo flask-app APP                        shows one app
        sudo flask-app APP releases               lists them: which serves, since when, by whom, from which commit
@@ -31,13 +33,18 @@ def fail(message, status=1):
 def show(words):
     if os.geteuid() != 0:
         fail("must run as root, to see what every app has: sudo flask-app")
-    named = [word for word in words if word != "--json"]
+    named = [word for word in words if not word.startswith("--")]
     apps = named or app_status.names()
     if unknown := [app for app in named if app not in app_status.names()]:
         fail(f"no app '{unknown[0]}' on this host; there are: {' '.join(app_status.names())}\n{USAGE}")
     rows = app_status.status(apps, {app: audit.deployed(app) for app in apps})
-    print(json.dumps(rows, indent=2) if "--json" in words else "\n".join(app_status.table(rows)))
-    sys.exit(any(row["problems"] for row in rows))
+    of_host = app_findings.of_host() if "--doctor" in words else []
+    findings = [*of_host, *(finding for row in rows for finding in app_findings.of_app(row))]
+    if "--json" in words:
+        print(json.dumps({"apps": rows, "findings": findings}, indent=2))
+    else:
+        print("\n".join([*app_status.table(rows), *map(app_findings.line, findings)]))
+    sys.exit(bool(findings))
 
 
 def main(app, command, by):

@@ -1,0 +1,130 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is wrong with a host and its apps: each finding has a code, what it means and what to type. docs/runbook.md has an entry for each code.
+
+The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import Any
+
+CERTIFICATE_DAYS = 14  # below this, a certificate is a finding: renewals begin at 30
+QUEUE = 100  # requests that wait for a process of the app: more is a finding
+RESTARTS = 5  # of a worker, by systemd
+MEMORY = 0.9  # of the limit
+SPARE = 0.05  # of a disk's space and of its files
+OWED = "/var/lib/emperor-flask/nginx-reload-owed"
+DEPLOY = "ansible-playbook emperor.flask.deploy -e app={app}"
+DISKS = ("/var/www", "/var/log", "/opt")
+
+Finding = dict[str, str]
+
+
+def of_app(row: dict[str, Any]) -> list[Finding]:
+    """What is wrong with an app, whose row app_status has made, most urgent first."""
+    app, found = row["app"], []
+    deploy = DEPLOY.format(app=app)
+    if not row["release"]:
+        found.append(_finding(app, "no-release", "it has no release", deploy))
+    elif row["emperor"] != "active":
+        start = f"systemctl restart uwsgi-emperor@{app}"
+        found.append(_finding(app, "emperor-down", f"its Emperor is {row['emperor'] or 'unknown'}", start))
+    elif row["web"] == "down":
+        found.append(_finding(app, "vassal-down", "nothing listens on its socket", deploy))
+    found += [finding for worker in row["workers"] for finding in _of_worker(app, worker, deploy)]
+    found += [finding for timer in row["timers"] for finding in _of_timer(app, timer, deploy)]
+    if row["queue"] is not None and row["queue"] >= QUEUE:
+        more = f"raise processes or threads of {app} in the inventory, and deploy it"
+        found.append(_finding(app, "queue", f"{row['queue']} requests wait for a process", more))
+    if row["memory"] and row["memory_limit"] and row["memory"] > MEMORY * row["memory_limit"]:
+        share = f"{100 * row['memory'] // row['memory_limit']} % of limits.memory is in use"
+        found.append(_finding(app, "memory", share, f"raise limits.memory of {app} in the inventory, and deploy it"))
+    if row["certificate_days"] is not None and row["certificate_days"] < CERTIFICATE_DAYS:
+        ends = f"its certificate ends in {row['certificate_days']} days"
+        found.append(
+            _finding(app, "certificate", ends, "journalctl --unit certbot, then ansible-playbook emperor.flask.site")
+        )
+    return found
+
+
+def of_host() -> list[Finding]:
+    """What is wrong with the host, whatever its apps are."""
+    found = []
+    if _ended(["systemctl", "is-active", "--quiet", "nginx"]) is not None:
+        found.append(_finding("", "nginx-down", "nginx does not run", "systemctl restart nginx"))
+    if (said := _ended(["nginx", "-t", "-q"])) is not None:
+        line = said.strip().splitlines()[0] if said.strip() else "it does not say why"
+        found.append(
+            _finding(
+                "",
+                "nginx-refuses",
+                f"nginx would not start with its configuration: {line}",
+                "correct that file; then nginx -t",
+            )
+        )
+    if os.path.exists(OWED):
+        found.append(
+            _finding(
+                "",
+                "reload-owed",
+                "a run that died has left nginx with what it read before",
+                "ansible-playbook emperor.flask.deploy",
+            )
+        )
+    return found + [finding for disk in DISKS for finding in _of_disk(disk)]
+
+
+def line(finding: Finding) -> str:
+    """A finding for people."""
+    about = f"{finding['app']}: " if finding["app"] else ""
+    return f"{about}{finding['meaning']} [{finding['code']}]; to mend it: {finding['remedy']}"
+
+
+def _of_worker(app: str, worker: dict[str, Any], deploy: str) -> list[Finding]:
+    running = f"worker {worker['name']}: {worker['running']} of {worker['processes']} processes run"
+    if worker["running"] < worker["processes"]:
+        return [_finding(app, "worker-down", running, deploy)]
+    if worker["restarts"] >= RESTARTS:
+        look = f"journalctl --identifier {app}/{worker['name']}"
+        return [_finding(app, "worker-restarts", f"worker {worker['name']} has ended {worker['restarts']} times", look)]
+    return []
+
+
+def _of_timer(app: str, timer: dict[str, Any], deploy: str) -> list[Finding]:
+    if not timer["waits"]:
+        return [_finding(app, "timer-down", f"timer {timer['name']} is not started", deploy)]
+    if timer["result"] not in ("success", ""):
+        look = f"journalctl --identifier {app}/{timer['name']}"
+        return [
+            _finding(app, "timer-failed", f"timer {timer['name']} failed when it last ran ({timer['result']})", look)
+        ]
+    return []
+
+
+def _of_disk(folder: str) -> list[Finding]:
+    if not os.path.isdir(folder):
+        return []
+    disk = os.statvfs(folder)
+    if disk.f_bavail < SPARE * disk.f_blocks:
+        left = f"{disk.f_bavail * disk.f_frsize // 2**20} MiB are left on the disk of {folder}"
+        return [_finding("", "disk", left, f"du --max-depth 2 {folder} | sort --numeric-sort | tail")]
+    if disk.f_files and disk.f_favail < SPARE * disk.f_files:
+        left = f"{disk.f_favail} files can still be made on the disk of {folder}"
+        return [_finding("", "files", left, f"du --inodes --max-depth 2 {folder} | sort --numeric-sort | tail")]
+    return []
+
+
+def _finding(app: str, code: str, meaning: str, remedy: str) -> Finding:
+    return {"app": app, "code": code, "meaning": meaning, "remedy": remedy}
+
+
+def _ended(argv: list[str]) -> str | None:
+    """What a program printed that ended with an error; None where it did not."""
+    try:
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    except OSError as error:
+        return str(error)
+    return done.stdout if done.returncode else None
