@@ -33,7 +33,7 @@ def test_an_absent_app_leaves_neither_processes_nor_files_nor_its_number(leaving
         leaving.run(host, "import subprocess; subprocess.Popen('trap \"\" TERM HUP; setsid sleep 7777', shell=True)")
         on(host, LEAVE)
     entry = leaving.entry
-    leaving.entry = {"name": "hostile", "state": "absent"}
+    leaving.entry = {"name": "hostile", "state": "absent", "keep_shared": False}
     with nothing_lost(FLEET, 60):
         leaving.deploy()
     for host in FLEET:
