@@ -97,3 +97,8 @@ def test_every_page_is_in_the_table_of_contents():
     for page in PAGES:
         if page.parent == ROOT / "docs" and page.name != "README.md":
             assert f"]({page.name})" in contents
+
+
+def test_every_page_is_in_the_sites_table_of_contents():
+    listed = (ROOT / ".config/site/index.rst").read_text(encoding="utf-8")
+    assert [page.stem for page in (ROOT / "docs").glob("*.md") if f"pages/{page.stem}\n" not in listed] == []
