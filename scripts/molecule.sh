@@ -2,7 +2,7 @@
 # Every Molecule scenario, the longest first, then the commands that are named, two at a time, because much of a scenario is waiting.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scenarios=(releases box default many_apps front_door upgrade ssh nginx_org walls one_build)
+scenarios=(releases box many_apps default front_door upgrade ssh nginx_org walls one_build)
 
 # Before them, so that no two build the same images at once; what one scenario alone needs, it builds itself.
 scripts/test-hosts.sh debian-12 debian-13 debian-13-as-ubuntu-24.04 debian-testing

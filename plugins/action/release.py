@@ -135,7 +135,8 @@ class ActionModule(ActionBase):
             removed = self._module("remove", [{"name": name, "keep_shared": keep} for name, keep in gone.items()])
             if removed.get("failed"):
                 return {**result, **removed}
-            result["told"] = [*result["told"], *plans.kept(host, removed["by_app"])]
+            for line in plans.kept(host, removed["by_app"]):
+                display.display(line)
         at_once = [{"name": name, "closed": closed} for name, closed in closing.items() if name not in opens_last]
         if not changed:
             return {**result, **self._close(at_once)}

@@ -12,7 +12,7 @@ CELERY = {
     "command": "celery --app jobs:celery worker --concurrency 10 --loglevel WARNING --hostname $EMPEROR_WORKER@%h",
     "processes": 2,
     "stop_timeout": 30,
-    "check": 2,
+    "check": 1,
 }
 BEAT = {"name": "beat", "command": "celery --app jobs:celery beat", "overlap": False, "check": 1}
 
@@ -60,10 +60,10 @@ def installed(tmp_path_factory):
 
 @pytest.fixture
 def jobs(installed):
-    """The app as every test begins with it."""
-    installed.entry = installed.first
+    """The app as every test begins with it, alone."""
+    installed.entry, installed.others = installed.first, []
     installed.write(1)
-    installed.deploy()
+    installed.deploy(flask_app_prune="true", flask_app_prune_confirm="true")
     until(lambda: installed.units("deactivating") == [])
     redis("flushall")
     return installed

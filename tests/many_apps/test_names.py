@@ -29,7 +29,7 @@ def test_an_app_its_worker_and_its_timers_may_have_dashes_and_its_neighbour_is_l
     ]
     jobs.others = [entry("my-app", timers), entry("my", [])]
     jobs.deploy()
-    worker = r"emperor-worker-my\\x2dapp-send\\x2dmail-{}.*"
+    worker = "emperor-worker-my?x2dapp-send?x2dmail-{}.*"
     assert on(HOST, f"systemctl is-active '{worker.format(live(HOST, 'my-app'))}'") == "active\n"
     until(lambda: on(HOST, "cat /var/www/my-app/shared/kept/notes", check=False).count("hello:app 100% of it\n") > 2)
     until(lambda: on(HOST, "ls /run/emperor-flask/queued"))

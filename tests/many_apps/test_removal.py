@@ -32,7 +32,9 @@ def test_apps_that_left_the_list_go_only_when_that_is_said_and_never_most_of_the
     jobs.others += [light("two", shared=["kept"])]
     jobs.deploy()
     assert on(HOST, "ls /var/www/two/shared/kept") == ""
-    (restore,) = re.findall(r"this restores it: sudo (flask-app two tar .*?\.tar\.gz)", " ".join(run.output.split()))
+    (restore,) = re.findall(
+        r"this restores it: sudo (flask-app two tar .*?\.tar\.gz)", re.sub(r"\x1b\[[\d;]*m", "", run.output)
+    )
     on(HOST, restore)
     assert on(HOST, "cat /var/www/two/shared/kept/note; stat -c %U /var/www/two/shared/kept/note") == "precious\ntwo\n"
     jobs.others = []

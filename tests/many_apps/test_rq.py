@@ -22,7 +22,7 @@ def mails(tmp_path):
         "name": "rq",
         "command": "rq worker --url redis://localhost:6379/1 --name $EMPEROR_WORKER mails",
         "processes": 4,
-        "check": 2,
+        "check": 1,
     }
     app = App("mails", tmp_path / "mails", HOSTS, processes=1, threads=2, workers=[worker])
     app.deploy()

@@ -50,7 +50,7 @@ def test_the_commands_of_the_page_show_what_runs(jobs):
 
 
 def test_what_is_due_while_it_runs_is_skipped_queued_or_killed_for(jobs):
-    jobs.entry["env"] = {"DIGEST_SECONDS": "4"}
+    jobs.entry["env"] = {"DIGEST_SECONDS": "3"}
     for overlap in ("skip", "queue", "kill"):
         jobs.entry["timers"] = [timer(overlap=overlap)]
         jobs.deploy()

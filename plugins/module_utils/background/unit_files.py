@@ -72,6 +72,7 @@ def take_away(units: list[str]) -> None:
     for unit in units:
         remove(os.path.join(FOLDER, unit))
     if units:
+        systemd.forget_failures(units)
         systemd.daemon_reload()
 
 

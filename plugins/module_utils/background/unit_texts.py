@@ -126,6 +126,7 @@ def timer(start: Start, stated: Timer) -> dict[str, str]:
                 HEADER,
                 "[Unit]",
                 f"Description=Timer {stated.name} of the Flask app {layout.name}, release {start.activation.release}",
+                "StartLimitIntervalSec=0",
                 "",
                 "[Service]",
                 "Type=oneshot",
@@ -150,7 +151,10 @@ def timer(start: Start, stated: Timer) -> dict[str, str]:
     )
     text = restart if stated.overlap == "kill" else queue
     what = f"[Service]\nType=oneshot\nExecStart=/bin/sh -c {_quoted(text)}\n"
-    return {**texts, due: f"{HEADER}\n[Unit]\nDescription=Start of timer {stated.name} of {layout.name}\n\n{what}"}
+    return {
+        **texts,
+        due: f"{HEADER}\n[Unit]\nDescription=Start of timer {stated.name} of {layout.name}\nStartLimitIntervalSec=0\n\n{what}",
+    }
 
 
 def _command(start: Start, command: str) -> list[str]:

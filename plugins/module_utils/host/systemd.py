@@ -91,6 +91,12 @@ def stop(*units: str) -> None:
     succeeds(["systemctl", "reset-failed", *names])
 
 
+def forget_failures(units: list[str]) -> None:
+    """Forget that units failed, such as one that was killed because it did not end in time."""
+    if units:
+        succeeds(["systemctl", "reset-failed", *units])
+
+
 def stop_slice(name: str) -> None:
     """Kill everything in a slice, and stop its units; one that is not known has nothing in it."""
     succeeds(["systemctl", "kill", "--signal=KILL", name])

@@ -100,6 +100,7 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setattr(Access, "apply", lambda self, path: os.chmod(path, self.mode))
     monkeypatch.setattr(Access, "differs", lambda self, path: False)
     monkeypatch.setattr(systemd, "daemon_reload", lambda: None)
+    monkeypatch.setattr(systemd, "forget_failures", lambda units: None)
     monkeypatch.setattr(systemd, "schedule", lambda unit, seconds, argv: host.asked.append(("schedule", seconds)))
     monkeypatch.setattr(systemd, "states", host.states)
     monkeypatch.setattr(systemd, "stop", lambda *units: host.run(["systemctl", "stop", *units]))
