@@ -63,6 +63,7 @@ def jobs(installed):
     """The app as every test begins with it, alone."""
     installed.entry, installed.others = installed.first, []
     installed.write(1)
+    on(HOST, "rm -f /etc/nginx/conf.d/theirs.conf && systemctl start nginx")  # what a test that failed has left
     installed.deploy(flask_app_prune="true", flask_app_prune_confirm="true")
     until(lambda: installed.units("deactivating") == [])
     redis("flushall")

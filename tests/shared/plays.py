@@ -90,7 +90,7 @@ class App:
 
     def start(self, playbook, *flags, **variables):
         """Start a playbook."""
-        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1"}
+        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
         if self.tree != CHECKOUT:
             paths = (str(self.tree.parents[2]), environment["ANSIBLE_COLLECTIONS_PATH"])
             environment["ANSIBLE_COLLECTIONS_PATH"] = ":".join(paths)

@@ -30,17 +30,16 @@ def fail(message, status=1):
     sys.exit(status)
 
 
-def show(words):
+def show(named, options):
     if os.geteuid() != 0:
         fail("must run as root, to see what every app has: sudo flask-app")
-    named = [word for word in words if not word.startswith("--")]
     apps = named or app_status.names()
     if unknown := [app for app in named if app not in app_status.names()]:
         fail(f"no app '{unknown[0]}' on this host; there are: {' '.join(app_status.names())}\n{USAGE}")
     rows = app_status.status(apps, {app: audit.deployed(app) for app in apps})
-    of_host = app_findings.of_host() if "--doctor" in words else []
+    of_host = app_findings.of_host() if "--doctor" in options else []
     findings = [*of_host, *(finding for row in rows for finding in app_findings.of_app(row))]
-    if "--json" in words:
+    if "--json" in options:
         print(json.dumps({"apps": rows, "findings": findings}, indent=2))
     else:
         print("\n".join([*app_status.table(rows), *map(app_findings.line, findings)]))
@@ -115,9 +114,14 @@ words = sys.argv[1:]
 person = f"{os.environ.get('SUDO_USER', 'root')}@{os.uname().nodename}"
 if words and words[0].startswith("--by="):
     person = words.pop(0).partition("=")[2]
-if words and words[0] in ("-h", "--help"):
+options = []
+while words and words[0].startswith("-"):
+    options.append(words.pop(0))
+if set(options) & {"-h", "--help"}:
     print(USAGE)
+elif set(options) - {"--json", "--doctor"} or (options and len(words) > 1):
+    fail(USAGE, 2)
 elif len(words) < 2:
-    show(words)
+    show(words, options)
 else:
     main(words[0], words[1:], person)
