@@ -26,9 +26,10 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         inventory = Inventory(self, variables)
         _unused, arguments = self.validate_argument_spec(
-            {"app": {"type": "str", "required": True}, "command": {"type": "str", "required": True}}
+            {"app": {"type": "str", "required": True}, "command": {"type": "str"}, "typed": {"type": "str"}}
         )
-        app, command = arguments["app"], arguments["command"]
+        app = arguments["app"]
+        command = inventory.typed(arguments["typed"]) if arguments["typed"] else arguments["command"] or ""
         if misspelt := inventory.misspelt():
             raise AnsibleActionFail("\n".join(misspelt))
         inventory.named(app)

@@ -20,7 +20,9 @@ options:
   command:
     description: The command.
     type: str
-    required: true
+  typed:
+    description: Name of the variable of the command line that has it, in the place of O(command). C(-e name="several words") is taken whole then.
+    type: str
 attributes:
   check_mode: {support: full, description: Runs nothing.}
   diff_mode: {support: none, description: What a command changes is not known.}

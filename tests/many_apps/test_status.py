@@ -68,12 +68,12 @@ def test_what_is_wrong_is_found_and_what_it_says_mends_it(jobs, code, harm):
 
 
 def test_a_timer_whose_command_failed_is_found_until_it_has_run(jobs):
-    jobs.entry["timers"] = [{"name": "check", "command": "echo no such thing; exit 3", "schedule": "*:*:0/1"}]
+    jobs.entry["timers"] = [{"name": "check", "command": "echo no such thing; exit 3", "schedule": "*:*:0/5"}]
     jobs.deploy()
     until(lambda: "timer-failed" in findings())
     assert "no such thing" in on(HOST, findings()["timer-failed"]["remedy"])
     jobs.refused("jobs: timer check failed when it last ran (exit-code) [timer-failed]", playbook="status", app="jobs")
-    jobs.entry["timers"] = [{"name": "check", "command": "true", "schedule": "*:*:0/1"}]
+    jobs.entry["timers"] = [{"name": "check", "command": "true", "schedule": "*:*:0/5"}]
     jobs.deploy()
     until(lambda: shown()[1] == 0)
 

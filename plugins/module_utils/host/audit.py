@@ -31,11 +31,11 @@ def note(app: str, what: str, by: str, file: str = FILE, **more: str) -> None:
 
 
 def lines(app: str, file: str = FILE) -> Iterator[dict[str, Any]]:
-    """What was noted of an app, the oldest first; a line that a full disk has cut is left out."""
-    if not os.path.exists(file):
-        return
-    with open(file, encoding="utf-8", errors="replace") as stream:
-        for text in stream:
+    """What was noted of an app, the oldest first, before and since the last rotation; a line that a full disk has cut is left out."""
+    for path in filter(os.path.exists, (f"{file}.1", file)):
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            texts = stream.readlines()
+        for text in texts:
             try:
                 line = json.loads(text)
             except ValueError:

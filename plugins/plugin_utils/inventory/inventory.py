@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ansible import context
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.parsing.quoting import unquote
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.emperor.flask.plugins.plugin_utils.checks import tls
@@ -83,6 +85,14 @@ class Inventory:
             for name, found in near.items()
             if found
         ]
+
+    def typed(self, name: str) -> str:
+        """A variable, as ``-e name="several words"`` was typed: of that Ansible takes the first word alone, for the shell has removed the quotes."""
+        for option in context.CLIARGS.get("extra_vars") or ():
+            key, _equals, value = str(option).partition("=")
+            if key.strip() == name:
+                return str(unquote(value.strip()))
+        return str(self.value(name) or "")
 
     def names(self) -> list[str]:
         """The names of all apps, whatever else is wrong with them."""

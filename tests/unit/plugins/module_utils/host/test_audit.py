@@ -27,3 +27,12 @@ def test_what_was_noted_of_an_app_is_read_again_without_what_a_full_disk_has_cut
     audit.note("shop", "rollback", "bob@desk", file=str(file))
     assert [line["what"] for line in audit.lines("shop", str(file))] == ["release", "rollback"]
     assert list(audit.lines("shop", str(tmp_path / "none"))) == []
+
+
+def test_who_deployed_a_release_is_known_after_a_rotation(tmp_path):
+    file = tmp_path / "audit.log"
+    audit.note("shop", "release", "anna@laptop", file=str(file), release="ab12")
+    file.rename(tmp_path / "audit.log.1")
+    audit.note("shop", "release", "bob@desk", file=str(file), release="cd34")
+    audit.note("shop", "command", "eve@x", file=str(file), command="id")
+    assert audit.deployed("shop", str(file)) == {"ab12": "anna@laptop", "cd34": "bob@desk"}
