@@ -46,7 +46,7 @@ def test_the_commands_of_the_page_show_what_runs(jobs):
     (block,) = re.findall(r"^```sh\n(.*?)^```", (CHECKOUT / "docs/workers.md").read_text(), re.MULTILINE | re.DOTALL)
     shown = [on(HOST, line.replace("notes", "jobs")) for line in block.splitlines()]
     assert "emperor-worker-jobs-celery-" in shown[0] and f"{TIMER}.timer" in shown[1]
-    assert "celery@" in shown[2] and "digested by release 1" in shown[3]
+    assert "jobs/celery[" in shown[2] and "digested by release 1" in shown[3]
 
 
 def test_what_is_due_while_it_runs_is_skipped_queued_or_killed_for(jobs):
