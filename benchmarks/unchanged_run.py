@@ -25,11 +25,13 @@ def main() -> None:
     sites = {number: name for number, name in SITES.items() if number == 1 or not options.fast}
     with ExitStack() as hosts:
         nginx = hosts.enter_context(bed.host("emperor-benchmark-nginx"))
-        deeds = {NGINX: lambda: bed.ansible("ansible-playbook", nginx, "benchmarks/nginx_play.yml")}
+        deeds = {
+            PING: lambda: bed.ansible("ansible", nginx, "all", "-m", "ping"),
+            NGINX: lambda: bed.ansible("ansible-playbook", nginx, "benchmarks/nginx_play.yml"),
+        }
         for number, name in sites.items():
             host = hosts.enter_context(bed.host(f"emperor-benchmark-site-{number}"))
             deeds[name] = partial(bed.site, host, flask_apps=_apps(number))
-        deeds[PING] = lambda: bed.ansible("ansible", nginx, "all", "-m", "ping")
         for deed in deeds.values():
             deed()  # the first time, everything changes
         timed = {name: partial(bed.seconds, deed) for name, deed in deeds.items()}
