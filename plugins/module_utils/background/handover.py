@@ -105,7 +105,7 @@ def set_timers(layout: Layout, activation: Activation, manifest: Manifest) -> No
     if stated.timers:
         timers.apply(_begun(layout, activation, manifest), stated.timers)
     else:
-        timers.end(layout, timers.of_app(layout))
+        timers.end(timers.of_app(layout))
 
 
 def ensure(layout: Layout, live: Activation, manifest: Manifest) -> None:
@@ -114,7 +114,7 @@ def ensure(layout: Layout, live: Activation, manifest: Manifest) -> None:
     if stated.workers:
         start = _begun(layout, live, manifest)
         texts = unit_texts.texts(start, Background(stated.workers))
-        unit_files.write(layout, texts)
+        unit_files.write(texts)
         workers.start_again(list(texts))
     set_timers(layout, live, manifest)
 
@@ -131,7 +131,7 @@ def settle(layout: Layout, live: Activation | None) -> list[str]:
     busy = workers.finishing(list(old))
     unit_files.take_away([unit for unit in old if unit not in busy])
     if live is None:
-        timers.end(layout, timers.of_app(layout))
+        timers.end(timers.of_app(layout))
     lines = []
     for start in starts(layout):
         left = [unit for unit in busy if old[unit][1] == start]
@@ -144,8 +144,7 @@ def settle(layout: Layout, live: Activation | None) -> list[str]:
 
 def remove_all(layout: Layout) -> None:
     """Let no worker or timer start again; what runs is ended with the app's slice. ``forget`` then takes their units away."""
-    unit_files.unlink(unit_files.of_app(layout))
-    systemd.stop(*timers.of_app(layout), f"emperor-timer-{box.escaped(layout.name)}-*.timer")
+    timers.end(timers.of_app(layout))
     workers.tell_to_stop(unit_files.of_app(layout))
 
 
@@ -163,9 +162,12 @@ def _of_live(layout: Layout, live: Activation) -> Activation | None:
 
 
 def _begun(layout: Layout, activation: Activation, manifest: Manifest) -> Start:
-    """The start of an activation, with its copy of the secrets on the disk."""
+    """The start of an activation, with its copy of the secrets on the disk.
+
+    One of another number goes on only while its workers do: what was told to stop finishes its jobs, and is taken away afterwards.
+    """
     known = _of_live(layout, activation)
-    if known:
+    if known and (known == activation or set(_of_start(layout, known)) & set(unit_files.linked(layout))):
         return Start(layout, known, manifest)
     start = Start(layout, activation, manifest)
     content = Snapshot.take(activations.secrets(layout, activation.number)).content or b""

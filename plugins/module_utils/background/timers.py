@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 from ansible_collections.emperor.flask.plugins.module_utils.background import unit_files, unit_texts
-from ansible_collections.emperor.flask.plugins.module_utils.background.definitions import Timer
+from ansible_collections.emperor.flask.plugins.module_utils.background.definitions import Background, Timer
 from ansible_collections.emperor.flask.plugins.module_utils.background.unit_texts import Start
 from ansible_collections.emperor.flask.plugins.module_utils.host import systemd
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal, run
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import remove
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 
 
@@ -26,22 +27,25 @@ def check(timers: list[Timer]) -> None:
 
 def apply(start: Start, timers: list[Timer]) -> None:
     """Let these timers run a start's release from now on, and no others. A command that runs already ends as it was started."""
-    texts: dict[str, str] = {}
-    for timer in timers:
-        texts |= unit_texts.timer(start, timer)
-    end(start.layout, [unit for unit in of_app(start.layout) if unit not in texts])
-    changed = [unit for unit in unit_files.write(start.layout, texts) if unit.endswith(".timer")]
+    texts = unit_texts.texts(start, Background(timers=timers))
+    end([unit for unit in of_app(start.layout) if unit not in texts])
+    changed = [unit for unit in unit_files.write(texts) if unit.endswith(".timer")]
     if changed:
         run(["systemctl", "restart", *changed])
     if waiting := [unit for unit in texts if unit.endswith(".timer")]:
         run(["systemctl", "start", *waiting])
 
 
-def end(layout: Layout, units: list[str]) -> None:
+def end(units: list[str]) -> None:
     """Stop timers, with what they have started, and take their units away."""
-    if units:
-        systemd.stop(*sorted(units, key=lambda unit: not unit.endswith(".timer")))
-        unit_files.take_away(units)
+    if not units:
+        return
+    starting = [unit for unit in units if unit.endswith((".timer", "-due.service"))]
+    systemd.stop(*starting)
+    for unit in units:  # or the end of a command would start it once more
+        remove(unit_texts.queued(unit))
+    systemd.stop(*(unit for unit in units if unit not in starting))
+    unit_files.take_away(units)
 
 
 def of_app(layout: Layout) -> list[str]:

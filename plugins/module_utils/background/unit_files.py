@@ -38,7 +38,7 @@ def differ(texts: dict[str, str]) -> list[str]:
     return [unit for unit, text in texts.items() if not _is(unit, text) or not _starts(unit, text)]
 
 
-def write(layout: Layout, texts: dict[str, str]) -> list[str]:
+def write(texts: dict[str, str]) -> list[str]:
     """Write unit files, let those start with the host that are meant to, and make systemd read them; return those that were another before."""
     changed = [
         unit for unit, text in texts.items() if not _is(unit, text) and os.path.exists(os.path.join(FOLDER, unit))

@@ -61,6 +61,11 @@ def timer_unit(layout: Layout, name: str, suffix: str) -> str:
     return f"emperor-timer-{box.escaped(layout.name)}-{box.escaped(name)}{suffix}"
 
 
+def queued(command: str) -> str:
+    """The mark that a timer's command is to run once more."""
+    return os.path.join(QUEUED, command)
+
+
 def worker(start: Start, stated: Worker, unit: str) -> str:
     """The text of a worker's unit. Only its main program is told to stop: it lets those that it has started finish.
 
@@ -74,6 +79,8 @@ def worker(start: Start, stated: Worker, unit: str) -> str:
             "After=network.target",
             "PartOf=uwsgi-emperor.target",
             "StartLimitIntervalSec=0",
+            "# One that was cut off leaves no failed unit behind.",
+            "CollectMode=inactive-or-failed",
             "",
             "[Service]",
             "Type=exec",
@@ -98,7 +105,7 @@ def timer(start: Start, stated: Timer) -> dict[str, str]:
     """The texts of a timer's units, by their names."""
     layout = start.layout
     command, due = (timer_unit(layout, stated.name, suffix) for suffix in (".service", "-due.service"))
-    again = os.path.join(QUEUED, command)
+    again = queued(command)
     afterwards = f'[ ! -e "{again}" ] || {{ rm "{again}"; systemctl start --no-block "{command}"; }}'
     texts = {
         timer_unit(layout, stated.name, ".timer"): "\n".join(

@@ -27,9 +27,7 @@ def bring_up(start: Start, workers: Iterable[Worker]) -> None:
         unit: worker for worker in workers for unit in unit_texts.worker_units(start.layout, worker, start.activation)
     }
     ran = {unit for unit, state in systemd.states(asked).items() if state.active == "active"}
-    changed = unit_files.write(
-        start.layout, {unit: unit_texts.worker(start, worker, unit) for unit, worker in asked.items()}
-    )
+    changed = unit_files.write({unit: unit_texts.worker(start, worker, unit) for unit, worker in asked.items()})
     started = {unit: worker for unit, worker in asked.items() if unit not in ran or unit in changed}
     if not started:
         return

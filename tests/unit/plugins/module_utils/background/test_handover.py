@@ -10,6 +10,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.background import (
     handover,
     timers,
     unit_files,
+    unit_texts,
     workers,
 )
 from ansible_collections.emperor.flask.plugins.module_utils.host import box, systemd
@@ -40,6 +41,12 @@ class Host:
         for folder in (self.layout.secrets, self.layout.home, root / "systemd"):
             Path(folder).mkdir(parents=True, exist_ok=True)
         unit_files.FOLDER = str(root / "systemd")
+
+    def root_of(self, name):
+        """A folder beside the app's."""
+        folder = Path(self.layout.home).parent / name
+        folder.mkdir()
+        return folder
 
     def release(self, name, number, stated=BOTH, clocks=()):
         """Stage a release with workers and timers, and number an activation of it."""
@@ -277,3 +284,32 @@ def test_whatever_happened_before_the_next_release_runs_what_it_states_and_nothi
     assert host.names() == sorted([*of("fff.99"), "timer-shop-digest.timer"])
     assert host.amiss(last) is None and handover.starts(host.layout) == [last]
     assert all("fff.99" in unit for unit in unit_files.of_app(host.layout) if "worker" in unit)
+
+
+def test_a_release_that_comes_back_while_its_old_workers_finish_starts_new_ones(host, monkeypatch):
+    """What is left of the old ones is taken away when their time is over: nothing of the new ones may be among it."""
+    first, second = host.release("a", 1), host.release("b", 2)
+    host.switch(first)
+    real, taken = host.run, []
+    deaf = lambda argv: real(argv) if argv[1] != "stop" or "--no-block" not in argv else ""  # noqa: E731
+    monkeypatch.setattr(workers, "run", deaf)
+    monkeypatch.setattr(systemd, "schedule", lambda unit, seconds, argv: taken.extend(argv[2:]))
+    host.switch(second)
+    again = host.release("a", 3)
+    host.switch(again)
+    assert set(of("a.3")) <= set(host.names())
+    assert host.amiss(again) is None
+    assert [path for path in taken if "a.3" in path] == [] and [path for path in taken if "a.1" in path] != []
+
+
+def test_a_timer_that_goes_does_not_run_once_more(host, monkeypatch):
+    queued = {**TIMER, "overlap": "queue"}
+    monkeypatch.setattr(unit_texts, "QUEUED", str(host.root_of("queued")))
+    host.switch(host.release("a", 1, [], [queued]))
+    mark = Path(unit_texts.QUEUED, "emperor-timer-shop-digest.service")
+    mark.touch()
+    stopped = []
+    monkeypatch.setattr(systemd, "stop", lambda *units: stopped.append((mark.exists(), units)))
+    host.switch(host.release("b", 2, []))
+    assert not mark.exists()
+    assert [there for there, units in stopped if "emperor-timer-shop-digest.service" in units] == [False]
