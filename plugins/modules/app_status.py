@@ -65,9 +65,8 @@ def main() -> None:
     apps = module.params["apps"] or known
     if missing := sorted(set(apps) - set(known)):
         module.fail_json(msg=f"there is no app '{missing[0]}' on this host; there are: {', '.join(known) or 'none'}")
-    rows = app_status.status(apps, {app: audit.deployed(app) for app in apps})
-    of_host = app_findings.of_host() if module.params["host"] else []
-    findings = [*of_host, *(finding for row in rows for finding in app_findings.of_app(row))]
+    rows = app_status.status(apps, audit.deployed())
+    findings = app_findings.found(rows, module.params["host"])
     problems = list(map(app_findings.line, findings))
     module.exit_json(changed=False, apps=rows, table=app_status.table(rows), findings=findings, problems=problems)
 

@@ -23,6 +23,11 @@ DISKS = ("/var/www", "/var/log", "/opt")
 Finding = dict[str, str]
 
 
+def found(rows: list[dict[str, Any]], with_host: bool) -> list[Finding]:
+    """What is wrong with these apps, and first with the host, where that is asked for."""
+    return [*(of_host() if with_host else []), *(finding for row in rows for finding in of_app(row))]
+
+
 def of_app(row: dict[str, Any]) -> list[Finding]:
     """What is wrong with an app, whose row app_status has made, most urgent first."""
     app, found = row["app"], []

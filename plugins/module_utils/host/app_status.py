@@ -3,7 +3,7 @@
 """How the apps of a host are: what serves, since when and by whom, and what it takes. Only reads.
 
 The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing of ours.
-Of systemd, of sockets and of certificates each is asked once for all apps; what an app writes is not read.
+systemd is asked once for all apps, and so is the kernel for their sockets; what an app writes is not read.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ import time
 from typing import Any
 
 APPS = "/etc/uwsgi/vassals"
+HOMES = "/var/www"
+NAME = re.compile(r"[a-z][a-z0-9_-]*")
 LOG = "/var/log/nginx/access.log"
 LOCKS = "/var/lib/emperor-flask/locks"
 CERTIFICATES = "/etc/nginx/certificates"
 WINDOW = 300  # seconds of the log that are counted
 MOST_LOG = 8 * 2**20  # bytes of its end that are read
-PROPERTIES = "Id,ActiveState,Result,NRestarts,MemoryCurrent,MemoryMax,LastTriggerUSec,NextElapseUSecRealtime,ExecMainExitTimestamp"
+PROPERTIES = "ActiveState,Result,NRestarts,MemoryCurrent,MemoryMax,LastTriggerUSec,NextElapseUSecRealtime"
 UNIT = re.compile(r"emperor-(worker|timer)-(?P<app>[^-]+)-(?P<name>[^-]+?)(?:-[0-9a-f]+\.\d+-\d+)?\.(service|timer)")
 UNSET = ("", "[not set]", "infinity", str(2**64 - 1))
 TIME = re.compile(r'^\{"time":"([^"]+)"')
@@ -47,8 +49,9 @@ HEADINGS = (
 
 
 def names() -> list[str]:
-    """The apps of this host."""
-    return sorted(os.listdir(APPS)) if os.path.isdir(APPS) else []
+    """The apps of this host; others may keep inis of their own in that folder."""
+    found = sorted(os.listdir(APPS)) if os.path.isdir(APPS) else []
+    return [name for name in found if NAME.fullmatch(name) and os.path.isdir(f"{HOMES}/{name}/releases")]
 
 
 def status(apps: list[str], who: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
@@ -82,7 +85,7 @@ def _of(
     queues: dict[str, int],
     who: dict[str, str],
 ) -> dict[str, Any]:
-    home = f"/var/www/{app}"
+    home = f"{HOMES}/{app}"
     release = os.path.basename(_target(f"{home}/current"))
     live = os.path.join(home, _target(f"{home}/{app}_uwsgi.sock"))
     workers, timers = _background(app, wanted, units)

@@ -30,8 +30,8 @@ def note(app: str, what: str, by: str, file: str = FILE, **more: str) -> None:
         os.close(descriptor)
 
 
-def lines(app: str, file: str = FILE) -> Iterator[dict[str, Any]]:
-    """What was noted of an app, the oldest first, before and since the last rotation; a line that a full disk has cut is left out."""
+def lines(file: str = FILE) -> Iterator[dict[str, Any]]:
+    """What was noted, the oldest first, before and since the last rotation; a line that a full disk has cut is left out."""
     for path in filter(os.path.exists, (f"{file}.1", file)):
         with open(path, encoding="utf-8", errors="replace") as stream:
             texts = stream.readlines()
@@ -40,14 +40,14 @@ def lines(app: str, file: str = FILE) -> Iterator[dict[str, Any]]:
                 line = json.loads(text)
             except ValueError:
                 continue
-            if isinstance(line, dict) and line.get("app") == app:
+            if isinstance(line, dict):
                 yield line
 
 
-def deployed(app: str, file: str = FILE) -> dict[str, str]:
-    """Who deployed each release of an app, or went back to it, last."""
-    return {
-        str(line.get("release")): str(line["by"])
-        for line in lines(app, file)
-        if line["what"] in ("release", "rollback")
-    }
+def deployed(file: str = FILE) -> dict[str, dict[str, str]]:
+    """By app, who deployed each release, or went back to it, last."""
+    found: dict[str, dict[str, str]] = {}
+    for line in lines(file):
+        if line.get("what") in ("release", "rollback"):
+            found.setdefault(line["app"], {})[str(line.get("release"))] = line["by"]
+    return found

@@ -4,7 +4,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -22,7 +21,6 @@ USAGE = """usage: sudo flask-app                            shows how all apps a
        sudo flask-app APP                        shows one app
        sudo flask-app APP releases               lists them: which serves, since when, by whom, from which commit
        sudo flask-app APP COMMAND [ARGUMENT...]  runs it as the app, for example: sudo flask-app shop flask shell"""
-APPS = "/etc/uwsgi/vassals"
 
 
 def fail(message, status=1):
@@ -30,15 +28,18 @@ def fail(message, status=1):
     sys.exit(status)
 
 
+def require(app):
+    if app not in (names := app_status.names()):
+        fail(f"no app '{app}' on this host; there are: {' '.join(names)}\n{USAGE}")
+
+
 def show(named, options):
     if os.geteuid() != 0:
         fail("must run as root, to see what every app has: sudo flask-app")
-    apps = named or app_status.names()
-    if unknown := [app for app in named if app not in app_status.names()]:
-        fail(f"no app '{unknown[0]}' on this host; there are: {' '.join(app_status.names())}\n{USAGE}")
-    rows = app_status.status(apps, {app: audit.deployed(app) for app in apps})
-    of_host = app_findings.of_host() if "--doctor" in options else []
-    findings = [*of_host, *(finding for row in rows for finding in app_findings.of_app(row))]
+    for app in named:
+        require(app)
+    rows = app_status.status(named or app_status.names(), audit.deployed())
+    findings = app_findings.found(rows, "--doctor" in options)
     if "--json" in options:
         print(json.dumps({"apps": rows, "findings": findings}, indent=2))
     else:
@@ -50,9 +51,7 @@ def main(app, command, by):
     home = f"/var/www/{app}"
     if os.geteuid() != 0:
         fail(f"must run as root, to run what is in the app's box: sudo flask-app {app} {' '.join(command)}")
-    if not re.fullmatch(r"[a-z][a-z0-9_-]*", app) or not os.path.isdir(f"{home}/releases"):
-        names = sorted(os.listdir(APPS)) if os.path.isdir(APPS) else []
-        fail(f"no app '{app}' on this host; there are: {' '.join(names)}")
+    require(app)
     if command == ["releases"]:
         sys.stdout.writelines(f"{line}\n" for line in releases(app, home))
         return
@@ -84,7 +83,7 @@ def main(app, command, by):
 def releases(app, home):
     """A line for each release of an app, the last deployed one first."""
     live = os.path.basename(os.readlink(f"{home}/current")) if os.path.islink(f"{home}/current") else None
-    who = audit.deployed(app)
+    who = audit.deployed().get(app, {})
     names = [name for name in os.listdir(f"{home}/releases") if not name.endswith(".partial")]
     for name in sorted(names, key=lambda name: -os.stat(f"{home}/releases/{name}").st_mtime):
         with open(f"{home}/releases/{name}/manifest.json", encoding="utf-8") as stream:

@@ -96,3 +96,15 @@ def test_the_table_has_a_line_for_each_app():
         "80 days",
     ):
         assert part in line
+
+
+def test_only_what_is_an_apps_counts_as_one(tmp_path, monkeypatch):
+    """Others keep inis of their own in the tutorial's folder, and flask_app_prune must not take them for apps."""
+    monkeypatch.setattr(app_status, "APPS", str(tmp_path / "vassals"))
+    monkeypatch.setattr(app_status, "HOMES", str(tmp_path / "www"))
+    assert app_status.names() == []
+    for name in ("shop", "my-app", "theirs.ini", "theirs"):
+        (tmp_path / "vassals" / name).mkdir(parents=True)
+    for name in ("shop", "my-app", "theirs.ini"):
+        (tmp_path / "www" / name / "releases").mkdir(parents=True)
+    assert app_status.names() == ["my-app", "shop"]
