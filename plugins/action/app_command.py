@@ -26,10 +26,16 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         inventory = Inventory(self, variables)
         _unused, arguments = self.validate_argument_spec(
-            {"app": {"type": "str", "required": True}, "command": {"type": "str"}, "typed": {"type": "str"}}
+            {"app": {"type": "str"}, "command": {"type": "str"}, "typed": {"type": "bool", "default": False}}
         )
-        app = arguments["app"]
-        command = inventory.typed(arguments["typed"]) if arguments["typed"] else arguments["command"] or ""
+        app, command = arguments["app"], arguments["command"] or ""
+        if arguments["typed"]:
+            hosts = variables["ansible_play_hosts_all"]
+            app, command, host = (inventory.typed(name) for name in ("app", "command", "host"))
+            if host and host not in hosts:
+                raise AnsibleActionFail(f"there is no host '{host}' in this play; say one of: {', '.join(hosts)}")
+            if variables["inventory_hostname"] != (host or hosts[0]):
+                return {"skipped": True, "changed": False}
         if misspelt := inventory.misspelt():
             raise AnsibleActionFail("\n".join(misspelt))
         inventory.named(app)

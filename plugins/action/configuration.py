@@ -44,9 +44,7 @@ class ActionModule(ActionBase):
                 f"the unit of {result['outdated']} changes: each app's Emperor is exchanged, and no request is lost, when the role flask_app is applied "
                 "(the playbooks site and deploy do so); until then it goes on as it was started"
             )
-        if result.get("changed") or result.get("failed"):
-            result["ansible_facts"] = known_host.changed(self._vars)
-        return messages.of(result)
+        return messages.of(known_host.noted(result, self._vars))
 
     def _rendered(self, file: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         if boolean(file.get("sensitive", False)):

@@ -95,6 +95,4 @@ class ActionModule(ActionBase):
     def _module(self, **arguments: Any) -> Result:
         lock_owner.require()
         result = self._execute_module(MODULE, module_args={"request": arguments}, task_vars=self._vars)
-        if result.get("changed") or result.get("failed"):
-            result["ansible_facts"] = known_host.changed(self._vars)
-        return messages.of(result)
+        return messages.of(known_host.noted(result, self._vars))

@@ -16,13 +16,15 @@ options:
   app:
     description: Name of the app.
     type: str
-    required: true
   command:
     description: The command.
     type: str
   typed:
-    description: Name of the variable of the command line that has it, in the place of O(command). C(-e name="several words") is taken whole then.
-    type: str
+    description:
+      - Whether O(app) and O(command) are those that the command line has in C(-e app=...) and C(-e command=...). Several words are taken whole then.
+      - Only one host of the play runs it, the one of C(-e host=...), or the first.
+    type: bool
+    default: false
 attributes:
   check_mode: {support: full, description: Runs nothing.}
   diff_mode: {support: none, description: What a command changes is not known.}

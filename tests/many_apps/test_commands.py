@@ -54,3 +54,15 @@ def test_maintenance_is_written_down_where_it_changes_something(jobs):
     for state in ("on", "on", "off"):
         jobs.play("maintenance", app="jobs", state=state)
     assert [line["what"] for line in audited()][-2:] == ["closed", "opened"]
+
+
+def test_a_command_runs_on_a_host_of_the_play_and_nothing_else_that_is_typed_counts(jobs):
+    run = jobs.play("run", app="jobs", command="echo app=other host=nowhere it ran", host=HOST)
+    assert run.status == 0 and "app=other host=nowhere it ran" in run.output
+    jobs.refused(
+        "there is no host 'emperor-many-aps' in this play; say one of: emperor-many-apps",
+        playbook="run",
+        app="jobs",
+        command="true",
+        host="emperor-many-aps",
+    )

@@ -1,36 +1,26 @@
 """A release is told to those who want to know, and none of them can make it fail."""
 
-import http.server
 import json
-import threading
 
 import pytest
 from conftest import CELERY
 from plays import live
+from receiver import receiver
 
 
 @pytest.fixture
 def told():
     """What a receiver was sent, and its address."""
-    got = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_words):
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield got, f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with receiver() as running:
+        yield running
 
 
 def test_a_release_a_rollback_and_a_failure_are_told_and_a_dead_receiver_is_only_warned_about(jobs, told):
-    got, url = told
+    sent, url = told
+
+    def events():
+        return [event for _path, _type, event in sent]
+
     dead = {"url": "http://127.0.0.1:1/s3cret", "format": "slack"}
     notify = ("-e", json.dumps({"flask_app_notify": [{"url": url}, dead]}))
     before = live("emperor-many-apps", "jobs")
@@ -39,14 +29,14 @@ def test_a_release_a_rollback_and_a_failure_are_told_and_a_dead_receiver_is_only
     assert (
         "flask_app_notify: 127.0.0.1 was not told of it" in " ".join(run.output.split()) and "s3cret" not in run.output
     )
-    assert [event["event"] for event in got] == ["released"]
-    assert got[0]["apps"] == [{"app": "jobs", "before": before, "release": live("emperor-many-apps", "jobs")}]
+    assert [event["event"] for event in events()] == ["released"]
+    assert events()[0]["apps"] == [{"app": "jobs", "before": before, "release": live("emperor-many-apps", "jobs")}]
     assert jobs.play("rollback", *notify, app="jobs").status == 0
-    assert got[-1]["event"] == "rolled back" and got[-1]["apps"][0]["release"] == before
+    assert events()[-1]["event"] == "rolled back" and events()[-1]["apps"][0]["release"] == before
     jobs.entry["workers"] = [{**CELERY, "command": "false"}]
     assert jobs.play("deploy", *notify).status != 0
-    assert got[-1]["event"] == "failed" and "the worker 'celery' (false) ended" in got[-1]["failures"][0]
+    assert events()[-1]["event"] == "failed" and "the worker 'celery' (false) ended" in events()[-1]["failures"][0]
     jobs.entry = jobs.first
-    assert jobs.deploy("--check", *notify).changed != [0] and len(got) == 3
-    assert jobs.deploy(*notify).status == 0 and len(got) == 4
-    assert jobs.deploy(*notify).changed == [0] and len(got) == 4
+    assert jobs.deploy("--check", *notify).changed != [0] and len(events()) == 3
+    assert jobs.deploy(*notify).status == 0 and len(events()) == 4
+    assert jobs.deploy(*notify).changed == [0] and len(events()) == 4

@@ -88,7 +88,7 @@ class Inventory:
 
     def typed(self, name: str) -> str:
         """A variable, as ``-e name="several words"`` was typed: of that Ansible takes the first word alone, for the shell has removed the quotes."""
-        for option in context.CLIARGS.get("extra_vars") or ():
+        for option in reversed(context.CLIARGS.get("extra_vars") or ()):
             key, _equals, value = str(option).partition("=")
             if key.strip() == name:
                 return str(unquote(value.strip()))

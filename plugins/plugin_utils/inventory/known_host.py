@@ -26,10 +26,12 @@ def learnt(host: dict[str, Any]) -> dict[str, Any]:
     return {FACT: {**host, "run": _run()}}
 
 
-def changed(variables: dict[str, Any]) -> dict[str, Any]:
-    """The facts to keep once something of the host has changed: what stood before may not stand any more."""
+def noted(result: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+    """A task's result; where it has changed the host, or may have, with the facts to keep: what stood before may not stand any more."""
     host = known(variables)
-    return {FACT: {**host, STANDING: {}}} if host.get(STANDING) else {}
+    if not (result.get("changed") or result.get("failed")) or not host.get(STANDING):
+        return result
+    return {**result, "ansible_facts": {**result.get("ansible_facts", {}), FACT: {**host, STANDING: {}}}}
 
 
 def _run() -> str:

@@ -20,7 +20,7 @@ class Templates:
 
     def __init__(self, action: ActionBase, variables: dict[str, Any]) -> None:
         self._action, self._variables = action, variables
-        self._by_path: dict[str, tuple[Any, dict[str, Any]]] = {}
+        self._by_path: dict[str, tuple[Any, dict[str, Any], int]] = {}
 
     def render(self, template: str, **more: Any) -> str:
         """Return a template's text, with ``more`` variables; one that is not defined is an error."""
@@ -31,13 +31,13 @@ class Templates:
             templar = self._action._templar.copy_with_new_env(
                 searchpath=list(map(str, folders)), available_variables=variables
             )
-            self._by_path[path] = (templar, variables)
-        templar, variables = self._by_path[path]
+            self._by_path[path] = (templar, variables, _newlines(Path(path).read_text(encoding="utf-8")))
+        templar, variables, newlines = self._by_path[path]
         variables |= more
         including = trust_as_template(f'{{% include "{Path(path).name}" %}}')
         text = str(templar.template(including, escape_backslashes=False))
         # Jinja drops a template's last newline; Ansible puts back what the text has fewer of than the template.
-        return text + "\n" * (_newlines(Path(path).read_text(encoding="utf-8")) - _newlines(text))
+        return text + "\n" * (newlines - _newlines(text))
 
     def _folders(self) -> list[Path]:
         """Where what a template includes is looked for."""

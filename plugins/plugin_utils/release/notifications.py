@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,23 +52,37 @@ def text(event: Result) -> str:
 
 
 def send(receivers: list[Result], event: Result) -> list[str]:
-    """Send an event to each receiver; return a sentence for each that did not take it. An address may be a secret: only its host is named."""
-    refused = []
-    for receiver in receivers:
-        body = {"text": text(event)} if receiver.get("format") == "slack" else event
-        try:
-            open_url(
-                receiver["url"],
-                data=json.dumps(body),
-                headers={"Content-Type": "application/json"},
-                method="POST",
-                timeout=TIMEOUT,
-            )
-        except Exception as error:  # whatever a server or a network does, the release is done
-            where = urlsplit(str(receiver["url"])).hostname
-            kind = f"{error.code}" if hasattr(error, "code") else type(error).__name__
-            refused.append(f"flask_app_notify: {where} was not told of it ({kind}); the release itself is not affected")
-    return refused
+    """Send an event to all receivers at once; return a sentence for each that did not take it. An address may be a secret: only its host is named.
+
+    One whose answer drips is left behind when its time is over: a timeout of a connection is one of each piece.
+    """
+    answers: list[str | None] = [f"no answer within {TIMEOUT} seconds"] * len(receivers)
+
+    def tell(index: int) -> None:
+        answers[index] = _refusal(receivers[index], event)
+
+    threads = [threading.Thread(target=tell, args=[index], daemon=True) for index in range(len(receivers))]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + TIMEOUT
+    for thread in threads:
+        thread.join(max(0, deadline - time.monotonic()))
+    return [
+        f"flask_app_notify: {urlsplit(str(receiver['url'])).hostname} was not told of it ({why}); the release itself is not affected"
+        for receiver, why in zip(receivers, list(answers))
+        if why
+    ]
+
+
+def _refusal(receiver: Result, event: Result) -> str | None:
+    """Send an event; return why it was not taken."""
+    body = {"text": text(event)} if receiver.get("format") == "slack" else event
+    headers = {"Content-Type": "application/json"}
+    try:
+        open_url(receiver["url"], data=json.dumps(body), headers=headers, method="POST", timeout=TIMEOUT)
+    except Exception as error:  # whatever a server or a network does, the release is done
+        return f"{error.code}" if hasattr(error, "code") else type(error).__name__
+    return None
 
 
 def _release(activation: str | None) -> str:

@@ -1,11 +1,11 @@
 """Who is told what, over real HTTP; and that nobody can fail a release."""
 
-import http.server
-import json
+import socket
 import threading
 
 import pytest
 from ansible_collections.emperor.flask.plugins.plugin_utils.release import notifications
+from receiver import receiver
 
 APP = {"name": "shop", "before": "ab12.3", "activation": "cd34.4", "back": False}
 PLAN = {"began": 0, "apps": [APP]}
@@ -45,25 +45,11 @@ def test_a_rollback_a_first_release_and_failures_are_called_what_they_are():
     assert event("revert", {"apps": []}, {"failed": True, "msg": "x"}, host="web2") is None
 
 
-@pytest.fixture
-def receiver():
-    """A server that keeps what it is sent, and answers with the status that its path names."""
-    got = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            got.append((self.path, self.headers["Content-Type"], json.loads(body)))
-            self.send_response(int(self.path.strip("/")))
-            self.end_headers()
-
-        def log_message(self, *_words):
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield got, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+@pytest.fixture(name="receiver")
+def running():
+    """A server that keeps what it is sent, and its address."""
+    with receiver() as running:
+        yield running
 
 
 def test_a_chat_gets_a_text_and_a_program_the_event(receiver):
@@ -86,3 +72,26 @@ def test_one_that_does_not_take_it_is_named_without_its_secret_and_the_others_ar
     assert len(said) == 3 and len(got) == 2
     assert said[0] == "flask_app_notify: 127.0.0.1 was not told of it (500); the release itself is not affected"
     assert "s3cret" not in "".join(said)
+
+
+def test_one_whose_answer_never_ends_is_left_behind(monkeypatch):
+    monkeypatch.setattr(notifications, "TIMEOUT", 1)
+    done = threading.Event()
+
+    def drip(server):
+        connection, _address = server.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not done.wait(0.1):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = threading.Thread(target=drip, args=[server])
+        dripping.start()
+        said = notifications.send([{"url": f"http://127.0.0.1:{server.getsockname()[1]}/"}], event())
+        assert dripping.is_alive(), "it was waited for"
+        done.set()
+        dripping.join()
+    assert said == [
+        "flask_app_notify: 127.0.0.1 was not told of it (no answer within 1 seconds); the release itself is not affected"
+    ]
