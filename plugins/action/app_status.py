@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.release import messages
 
 display = Display()
@@ -20,6 +22,8 @@ class ActionModule(ActionBase):
         """Return the module's result."""
         super().run(tmp, task_vars)
         variables = task_vars or {}
+        if misspelt := Inventory(self, variables).misspelt():
+            raise AnsibleActionFail("\n".join(misspelt))
         result: dict[str, Any] = self._execute_module(module_args=self._task.args, task_vars=variables)
         for line in [f"{variables['inventory_hostname']}:", *result["table"]] if "table" in result else []:
             display.display(messages.visible(line))

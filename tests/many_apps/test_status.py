@@ -88,4 +88,5 @@ def test_an_app_that_is_closed_is_shown_so_and_an_unknown_one_is_refused(jobs):
     jobs.play("maintenance", app="jobs", state="on")
     assert "closed" in shown()[0][1]
     jobs.play("maintenance", app="jobs", state="off")
+    jobs.refused("-e apps=... is nothing that this playbook takes; did you mean app?", playbook="doctor", apps="jobs")
     jobs.refused("there is no app 'job' on this host; there are: jobs", playbook="status", app="job")
