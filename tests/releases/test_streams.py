@@ -93,7 +93,7 @@ def test_an_app_that_gives_up_its_streams_has_fewer_tasks_once_the_old_release_h
     assert int(on(HOST, tasks)) > 300
     until_alone("live")
     on(HOST, "systemctl start emperor-end-live-tasks.service")  # its timer's
-    assert on(HOST, tasks) == "100\n"
+    until(lambda: on(HOST, tasks) == "100\n")
 
 
 def test_an_app_that_has_no_streams_is_told_so(live):
