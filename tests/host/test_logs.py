@@ -22,7 +22,7 @@ def test_every_line_is_there_once_across_rotations_and_a_restart(host, container
     assert load.returncode == 0
     assert len(answered) > 20
     wanted = {first + line for first in map(int, answered) for line in range(LINES)}
-    seen = Counter(int(line.split()[1]) for line in host.check_output(f"zgrep -hx 'LINE [0-9]*' {LOGS}*").splitlines())
+    seen = Counter(int(line.split()[1]) for line in host.check_output(f"zgrep -ho 'LINE [0-9]*$' {LOGS}*").splitlines())
     assert wanted - seen.keys() == set()
     assert [number for number, count in seen.items() if count > 1] == []
 

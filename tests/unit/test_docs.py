@@ -11,6 +11,7 @@ PAGES = sorted(
     [*(ROOT / "docs").glob("*.md"), *ROOT.glob("roles/*/README.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 )
 EACH = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+LOGS = "tests/many_apps/test_logs.py"
 BACKGROUND = "tests/many_apps/test_timers.py"
 GUIDE = "tests/ssh/test_with_a_database.py"
 RUN_BY = {
@@ -34,8 +35,13 @@ RUN_BY = {
         'blocks("guide", "Backups")',
     ),
     "systemctl status 'uwsgi-emperor@notes' 'emperor-notes.slice'": (GUIDE, 'blocks("runbook"'),
-    "tail -n 50 /var/log/uwsgi/notes/notes_uwsgi.log": (GUIDE, 'blocks("runbook"'),
-    "tail -n 20 /var/log/uwsgi/notes/emperor.log": (GUIDE, 'blocks("runbook"'),
+    "sudo flask-app notes logs": (GUIDE, 'blocks("runbook"'),
+    "sudo flask-app notes logs --since '1 hour ago'": (LOGS, 'documented("hour")'),
+    "sudo flask-app notes logs --follow": (LOGS, 'documented("--follow")'),
+    "sudo flask-app notes logs --since today | jq --raw-input 'fromjson? | select(.event == \"paid\")'": (
+        LOGS,
+        'documented("jq")',
+    ),
     "systemctl list-units 'emperor-worker-notes-*'": (BACKGROUND, "docs/workers.md"),
     "systemctl list-timers 'emperor-timer-notes-*'": (BACKGROUND, "docs/workers.md"),
     "journalctl --unit 'emperor-worker-notes-*' --since -1h": (BACKGROUND, "docs/workers.md"),

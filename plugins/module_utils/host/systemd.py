@@ -146,6 +146,13 @@ def schedule(unit: str, seconds: int, argv: list[str]) -> None:
             raise
 
 
+def journal(unit: str, identifier: str, began: float) -> str:
+    """What a unit's programs have said under an identifier since a moment, in seconds since the epoch: at most the last 1,000 lines."""
+    run(["journalctl", "--sync"])  # what was said a moment ago is there
+    which = [f"--unit={unit}", f"--identifier={identifier}", f"--since=@{began:.6f}", "--lines=1000"]
+    return run(["journalctl", "--quiet", "--no-pager", "--output=cat", *which])
+
+
 def daemon_reload() -> None:
     """Make systemd read changed unit files."""
     run(["systemctl", "daemon-reload"])

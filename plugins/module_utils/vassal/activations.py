@@ -42,13 +42,14 @@ VARIABLE = re.compile(rb"(?:^|\0)EMPEROR_VASSAL=" + ACTIVATION.encode() + rb"(?:
 MAX_ENVIRONMENT = 8 * 1024 * 1024  # bytes: more than the kernel lets a process be started with
 MAX_LOG = 64 * 1024  # bytes of a log that are read for a message
 ENDED = "[emperor] removed uwsgi instance {}.ini\n"  # the Emperor's log, before it tries again (core/emperor.c)
+JOURNAL = "; log = journal"  # a line of a uwsgi.ini, for vassal-exec (flask_app_log)
 NOT_LOADED = "unable to load app"  # uWSGI, after the exception of an import
 STARTING = "*** Starting uWSGI"  # the first line of each start in a vassal's log
 BEGINS = "Traceback (most recent call last):"
 TRACEBACK = re.compile(
     r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*(\S.*)$", re.MULTILINE
 )  # its exception
-UNKNOWN_OPTION = re.compile(r"^\[strict-mode\] unknown config directive: (.*)$", re.MULTILINE)
+UNKNOWN_OPTION = re.compile(r"\[strict-mode\] unknown config directive: (.*)$", re.MULTILINE)
 INTERVAL = 0.1  # seconds between two looks at a candidate
 
 
@@ -73,6 +74,9 @@ class Activation:
 class Start:
     """How things stood before an activation was started."""
 
+    journal: (
+        float | None
+    )  # since when the vassals' log is in the journal, in seconds since the epoch; None where it is a file
     log: int  # bytes of the vassals' log
     emperor_log: int  # bytes of the Emperor's
     emperor: int  # the Emperor's process id, or 0
@@ -148,10 +152,12 @@ def start(layout: Layout, activation: Activation, manifest: dict[str, Any], empe
     Return how things stood before, for ``wait_until_healthy``.
     """
     memory = cgroup.memory_groups(emperor)
-    before = Start(_size(layout.log), _size(layout.emperor_log), emperor, memory, cgroup.oom_kills(memory))
     release = layout.release(activation.release)
     with open(os.path.join(release, "uwsgi.ini"), encoding="utf-8") as stream:
         options = stream.read()
+    journal = time.time() if JOURNAL in options.splitlines() else None
+    sizes = _size(layout.log), _size(layout.emperor_log)
+    before = Start(journal, *sizes, emperor, memory, cgroup.oom_kills(memory))
     limits = manifest["limits"]
     named = {
         "uwsgi": manifest["uwsgi"],
@@ -270,7 +276,7 @@ def _cause(layout: Layout, start: Start) -> str:
     """The line that says why a first attempt failed: the exception that its last traceback ends with, if it could not load the app."""
     if unknown := UNKNOWN_OPTION.search(_since(layout.emperor_log, start.emperor_log)):
         return f"uWSGI has no option '{unknown.group(1)}'; correct vassal_extra, or the template"
-    ends = TRACEBACK.findall(_traceback(_first_start(_since(layout.log, start.log))))
+    ends = TRACEBACK.findall(_traceback(_first_start(_logged(layout, start))))
     return ends[-1] if ends else "its processes have ended"
 
 
@@ -288,9 +294,9 @@ def _said(layout: Layout, start: Start) -> str:
             f"its Emperor (process {start.emperor}) is stopped by a signal; "
             f"continue it with: systemctl kill --signal=CONT {emperor}"
         )
-    log = _first_start(_since(layout.log, start.log))
+    log = _first_start(_logged(layout, start))
     for path, text in (
-        (layout.log, _traceback(log) or log),
+        (layout.log if start.journal is None else "the journal", _traceback(log) or log),
         (layout.emperor_log, _since(layout.emperor_log, start.emperor_log)),
     ):
         if text.strip():
@@ -300,6 +306,13 @@ def _said(layout: Layout, start: Start) -> str:
 
 def _size(path: str) -> int:
     return os.path.getsize(path) if os.path.exists(path) else 0
+
+
+def _logged(layout: Layout, start: Start) -> str:
+    """What the vassals have logged since."""
+    if start.journal is None:
+        return _since(layout.log, start.log)
+    return systemd.journal(layout.unit, layout.name, start.journal)
 
 
 def _since(path: str, offset: int) -> str:

@@ -1,7 +1,8 @@
 #!/usr/bin/python3 -IB
 # Managed by emperor.flask (role uwsgi_emperor); changes made here are lost.
-"""Show how the apps of this host are, or list an app's releases, or run a command in its box, as its live release would."""
+"""Show how the apps of this host are, what one has logged or released, restart it, or run a command in its box, as its live release would."""
 
+import argparse
 import json
 import os
 import signal
@@ -11,15 +12,21 @@ import time
 
 sys.path.insert(0, "/usr/local/lib/uwsgi")
 import app_findings
+import app_logs
+import app_restart
 import app_status
 import audit
 import box
+import uwsgi_client
 
 USAGE = """usage: sudo flask-app                            shows how all apps are; its exit status is 1 where something is wrong
        sudo flask-app --doctor                   looks at nginx and the disks as well
        sudo flask-app --json                     the same, for programs
        sudo flask-app APP                        shows one app
+       sudo flask-app APP logs [-f] [--since T]  shows what its web processes, workers and timers have logged: the last lines, those since
+                                                 a time such as '1 hour ago', or with -f (--follow) each as it comes
        sudo flask-app APP releases               lists them: which serves, since when, by whom, from which commit
+       sudo flask-app APP restart                begins its processes anew; requests wait meanwhile, none is lost
        sudo flask-app APP COMMAND [ARGUMENT...]  runs it as the app, for example: sudo flask-app shop flask shell"""
 
 
@@ -55,6 +62,12 @@ def main(app, command, by):
     if command == ["releases"]:
         sys.stdout.writelines(f"{line}\n" for line in releases(app, home))
         return
+    if command == ["restart"]:
+        restart(app, home, by)
+        return
+    if command[0] == "logs":
+        logs(app, command[1:])
+        return
     try:
         # run/<release>.<activation>.sock: the secrets are the activation's.
         release, activation = os.path.basename(os.readlink(f"{home}/{app}_uwsgi.sock")).split(".")[:2]
@@ -78,6 +91,42 @@ def main(app, command, by):
     except OSError as error:
         print(f"flask-app: this command is not in {audit.FILE}: {error}", file=sys.stderr)
     sys.exit(run(arguments, unit))
+
+
+def logs(app, options):
+    """Show what an app has logged; the options are those of journalctl."""
+    parser = argparse.ArgumentParser(prog=f"flask-app {app} logs", allow_abbrev=False)
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("-f", "--follow", action="store_true", help="go on, and show each line as it comes")
+    how.add_argument("--since", help="show all since then, such as '1 hour ago' or '2026-11-30 05:00'")
+    asked = parser.parse_args(options)
+    try:
+        if asked.follow:
+            app_logs.follow(app, lambda line: print(line, flush=True))
+        for line in app_logs.since(app, app_logs.moment(asked.since)) if asked.since else app_logs.last(app):
+            print(line)
+    except app_logs.NoTime as error:
+        fail(str(error), 2)
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.stderr.close()  # nobody reads any more
+
+
+def restart(app, home, by):
+    """Begin an app's processes anew, and tell whether it answers."""
+    audit.note(app, "restart", by)
+    try:
+        live = app_restart.web(app)
+        with open(f"{home}/releases/{live.partition('.')[0]}/manifest.json", encoding="utf-8") as stream:
+            stated = json.load(stream)["health"]
+        health = uwsgi_client.Health(**{**stated, "status": tuple(stated["status"])}, app=app)
+        status, line = uwsgi_client.get(f"{home}/run/{live}.sock", health, health.timeout)
+        if not health.accepts(status):
+            fail(f"'{app}' answers {health.path} with {status}: {line}")
+        print("\n".join([f"{app} {live} answers", *app_restart.workers(app)]))
+    except app_restart.NotRestarted as error:
+        fail(str(error))
+    except (OSError, ValueError) as error:
+        fail(f"'{app}' does not answer ({error}); what it says of that: sudo flask-app {app} logs")
 
 
 def releases(app, home):

@@ -28,6 +28,11 @@ import traceback
 
 import uwsgi
 
+sys.path.insert(0, "/usr/local/lib/uwsgi")
+import emperor_log
+
+del sys.path[0]
+
 TICK = 1  # seconds between two looks
 MERCY = 30  # seconds that the other requests of a worker that is to end have, as worker-reload-mercy says
 AGAIN = 5  # seconds until a worker that could not import the app is replaced, while others serve
@@ -54,8 +59,7 @@ STDERR = 2  # uWSGI's log, whatever the app has made of sys.stderr
 
 def say(text):
     """Write lines to the vassal's log."""
-    with contextlib.suppress(OSError):  # it is full
-        os.write(STDERR, f"{time.strftime('%a %b %d %H:%M:%S %Y')} - {text}\n".encode(errors="backslashreplace"))
+    emperor_log.say(STDERR, text)
 
 
 def named(environ):
@@ -239,6 +243,8 @@ class Application:
     def __call__(self, environ, start_response):
         if self.watch is None:  # in the worker: no thread survives the fork of a preloaded app
             self.start()
+        emperor_log.here.request = environ.get("HTTP_X_REQUEST_ID")
+        environ["wsgi.errors"] = sys.stderr
         thread, number = current(), id(environ)
         self.under_way[number] = time.monotonic(), thread, environ
         end = functools.partial(self.end, number)
@@ -253,6 +259,8 @@ class Application:
 
         def begin(status, headers, *error):
             nonlocal ending, refused
+            if status[0] == "5":
+                uwsgi.set_logvar("when", emperor_log.now())  # for uWSGI's line
             said = {name.lower(): value for name, value in headers}
             if said.get("content-type", "").startswith(EVENTS):
                 if not self.streams.most:
@@ -277,6 +285,7 @@ class Application:
                     drain(body)
                 return parts
         except BaseException:
+            uwsgi.set_logvar("when", emperor_log.now())
             if body is not None:
                 drain(body)
             end()
@@ -410,6 +419,7 @@ def loaded(module):
     except BaseException:
         worker = uwsgi.worker_id()
         if not worker or not any(one["requests"] or one["respawn_count"] for one in uwsgi.workers()):
+            emperor_log.unmark()
             raise
         say(f"worker {worker} cannot import {module}; it is replaced in {AGAIN} s\n{traceback.format_exc().rstrip()}")
         time.sleep(AGAIN)
@@ -419,6 +429,7 @@ def loaded(module):
 # What earlier versions of uwsgi.ini do not state has a default: their workers may begin anew with this file.
 vassal = Vassal(getattr(uwsgi, "told_to_go", b"\0"), int(uwsgi.opt.get("app-drain", b"55")))
 slots = Streams(int(uwsgi.opt.get("app-streams", b"0")))
+emperor_log.mark()
 app = loaded(uwsgi.opt["app-module"].decode())
 greenlets = is_patched() and "gevent" in uwsgi.opt  # the app may patch by itself, in a process of threads too
 current = sys.modules["greenlet"].getcurrent if greenlets else threading.get_ident

@@ -18,4 +18,6 @@ vassal=${ini##*/}
 export EMPEROR_VASSAL="${vassal%.ini}"
 # binary-path is what uWSGI executes when it is reloaded.
 [ -z "$python" ] || set -- --binary-path "$python" "$@"
-exec "${0%/*}/app-environment" "$(named env)" "$(named secrets)" "" "" "" ${python:+"$python"} "$binary" "$@"
+set -- "${0%/*}/app-environment" "$(named env)" "$(named secrets)" "" "" "" ${python:+"$python"} "$binary" "$@"
+[ "$(named log)" != journal ] || set -- systemd-cat --identifier "$USER" "$@" # flask_app_log
+exec "$@"

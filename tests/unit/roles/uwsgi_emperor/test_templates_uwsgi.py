@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 import pytest
+from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations
 from render import ROLES, render
 
 APP = {
@@ -94,6 +95,16 @@ def test_greenlets_are_far_more_than_streams():
     options = vassal(concurrency="gevent", streams=500)
     assert (options["gevent"], options["gevent-early-monkey-patch"]) == (["1500"], ["true"])
     assert not {"threads", "harakiri"} & options.keys()
+
+
+def test_a_log_is_a_file_that_is_rotated_or_the_journal():
+    options = vassal()
+    assert options["logto"] == ["/var/log/uwsgi/shop/shop_uwsgi.log"]
+    text = render("flask_app", "uwsgi.ini.j2", app=APP, flask_app_log="journal", **FOLDERS)
+    assert activations.JOURNAL in text.splitlines() and activations.JOURNAL not in render(
+        "flask_app", "uwsgi.ini.j2", app=APP, **FOLDERS
+    )
+    assert "logto" not in text and "reopen_log.py" not in text and "rotated" not in text
 
 
 def test_nginx_learns_the_release_and_the_log_the_request():

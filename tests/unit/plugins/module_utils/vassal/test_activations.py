@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 RELEASE = "0123456789ab"
 MANIFEST = {"uwsgi": "/opt/uwsgi/bin/uwsgi", "interpreter": "/venv/bin/python", "limits": {"files": 300, "log": 2**20}}
 NUMBERS = st.lists(st.integers(1, 500), unique=True, max_size=6)
-QUIET = Start(0, 0, 0, (), 0)  # before it nothing was logged, and no Emperor ran
+QUIET = Start(None, 0, 0, 0, (), 0)  # before it nothing was logged, and no Emperor ran
 UNIT = "uwsgi-emperor@shop.service"
 
 
@@ -299,7 +299,7 @@ def test_a_candidate_that_was_killed_for_memory_is_told_so_at_once(layout, tmp_p
     counter = tmp_path / "memory.events"
     counter.write_text("oom 5\noom_kill 5\n")
     Path(layout.log).write_text("*** Starting uWSGI\n")
-    start = Start(0, 0, 0, (str(tmp_path),), 4)
+    start = Start(None, 0, 0, 0, (str(tmp_path),), 4)
     with pytest.raises(Refusal) as refusal:
         activations.wait_until_healthy(layout, Activation(RELEASE, 1), Health("/", ("200",), 10**6), start)
     message = str(refusal.value)

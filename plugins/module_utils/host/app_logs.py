@@ -1,0 +1,147 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What an app has logged: its web processes to their files or to the journal, its Emperor to a file, its workers and timers to the journal.
+
+The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing of ours. The folder of the logs is root's, so an
+app puts nothing else in their place; what the lines say is the app's, and reaches the terminal without control characters.
+"""
+
+from __future__ import annotations
+
+import calendar
+import gzip
+import heapq
+import json
+import os
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, Callable
+
+LOGS = "/var/log/uwsgi"
+LAST = 100  # lines that are shown where no time is asked for
+LONGEST = 2**20  # bytes of a line; a longer one is shown in parts
+STAMP = re.compile(r'(?:\{"time": ")?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)([+-])(\d\d):?(\d\d)')
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+
+Line = tuple[float, str]  # seconds since the epoch, and the text
+
+
+class NoTime(Exception):
+    """The text names no time."""
+
+
+def moment(text: str) -> float:
+    """The moment, in seconds since the epoch, that a text such as ``1 hour ago`` or ``2026-11-30 05:00`` names to date(1); a day alone is its beginning."""
+    text += " 00:00" if text in ("today", "yesterday") else ""
+    asked = subprocess.run(
+        ["date", f"--date={text}", "+%s"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
+    )
+    if asked.returncode or not text.strip():
+        raise NoTime(f"'{text}' is not a time that date(1) knows; write one such as '1 hour ago' or '2026-11-30 05:00'")
+    return float(asked.stdout)
+
+
+def since(app: str, begin: float) -> Iterator[str]:
+    """What was logged since a moment, in the order of time."""
+    files = [_of_file(paths, begin) for paths in _rotations(app).values()]
+    for _time, text in heapq.merge(_of_journal(app, [f"--since=@{begin:.0f}"]), *files, key=lambda line: line[0]):
+        yield text
+
+
+def last(app: str) -> Iterator[str]:
+    """The last lines."""
+    files = [_stamped(_said(["tail", f"--lines={LAST}", path])) for path in _files(app)]
+    lines = sorted(
+        [*_of_journal(app, [f"--lines={LAST}"]), *(line for file in files for line in file)], key=lambda line: line[0]
+    )
+    yield from (text for _time, text in lines[-LAST:])
+
+
+def follow(app: str, show: Callable[[str], None]) -> None:
+    """Show the last lines and then each as it is logged, until the process is interrupted."""
+    for line in last(app):
+        show(line)
+    tail = ["tail", "--quiet", "--follow=name", "--retry", "--lines=0", *_files(app)]
+    sources: list[Callable[[], Iterable[Line]]] = [
+        lambda: _stamped(_said(tail)),
+        lambda: _of_journal(app, ["--follow", "--lines=0"]),
+    ]
+
+    def read(source: Callable[[], Iterable[Line]]) -> None:
+        for _time, text in source():
+            show(text)
+
+    threads = [threading.Thread(target=read, args=[source], daemon=True) for source in sources]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _files(app: str) -> list[str]:
+    return [f"{LOGS}/{app}/{app}_uwsgi.log", f"{LOGS}/{app}/emperor.log"]
+
+
+def _rotations(app: str) -> dict[str, list[str]]:
+    """By log, its files, the oldest first."""
+    found: dict[str, list[str]] = {}
+    for path in _files(app):
+        folder, name = os.path.split(path)
+        numbers = {0: path} if os.path.exists(path) else {}
+        for other in os.listdir(folder) if os.path.isdir(folder) else []:
+            if rotated := re.fullmatch(rf"{re.escape(name)}\.(\d+)(?:\.gz)?", other):
+                numbers[int(rotated.group(1))] = os.path.join(folder, other)
+        found[path] = [numbers[number] for number in sorted(numbers, reverse=True)]
+    return found
+
+
+def _of_file(paths: list[str], begin: float) -> Iterator[Line]:
+    """The lines of a log since a moment. A file that was changed last before it has none."""
+    for path in paths:
+        if os.stat(path).st_mtime < begin:
+            continue
+        with gzip.open(path, "rb") if path.endswith(".gz") else open(path, "rb") as stream:
+            yield from (line for line in _stamped(_lines(stream)) if line[0] >= begin)
+
+
+def _of_journal(app: str, how: list[str]) -> Iterator[Line]:
+    """What the units in the app's slice have logged, and what systemd says of its Emperor, marked with who said it."""
+    escaped = app.replace("-", "\\x2d")  # as box.escaped has it
+    argv = ["journalctl", "--quiet", "--no-pager", "--output=json", "--output-fields=MESSAGE,SYSLOG_IDENTIFIER", *how]
+    for text in _said([*argv, f"_SYSTEMD_SLICE=emperor-{escaped}.slice", "+", f"UNIT=uwsgi-emperor@{app}.service"]):
+        entry: dict[str, Any] = json.loads(text)
+        said = entry.get("MESSAGE") or ""
+        message = bytes(said).decode(errors="replace") if isinstance(said, list) else said
+        seconds = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
+        for line in message.splitlines():
+            if not STAMP.match(line):  # what the web processes say has its own
+                stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))
+                line = f"{stamp} {entry.get('SYSLOG_IDENTIFIER', '-')} {line}"
+            yield seconds, line
+
+
+def _stamped(lines: Iterable[str]) -> Iterator[Line]:
+    """Lines with the moment that each names; one that names none, as of a traceback, is of the moment of the one before."""
+    seconds = 0.0
+    for line in lines:
+        if found := STAMP.match(line):
+            stamp, sign, hours, minutes = found.groups()
+            offset = int(hours) * 3600 + int(minutes) * 60
+            seconds = calendar.timegm(time.strptime(stamp, "%Y-%m-%dT%H:%M:%S")) - (offset if sign == "+" else -offset)
+        yield seconds, line
+
+
+def _said(argv: list[str]) -> Iterator[str]:
+    """The lines that a program prints."""
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
+        if program.stdout:
+            yield from _lines(program.stdout)
+
+
+def _lines(stream: Any) -> Iterator[str]:
+    """The lines of a stream of bytes, without what a terminal would obey."""
+    while line := stream.readline(LONGEST):
+        yield CONTROL.sub("?", line.decode(errors="replace").rstrip("\n"))

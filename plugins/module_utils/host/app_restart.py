@@ -1,0 +1,73 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Begin an app's processes anew, with the release and the secrets that they have: the web's first, then its workers.
+
+Requests under way are finished, and new ones wait while the app is imported: none is lost. A release or a rollback keeps nobody waiting.
+The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+
+VASSALS = "/etc/uwsgi/vassals"
+HOMES = "/var/www"
+PATIENCE = 75  # seconds until the old processes are gone: more than emperor.ini's reload-mercy
+INTERVAL = 0.2  # seconds between two looks
+
+
+class NotRestarted(Exception):
+    """The text says what does not begin anew, and what to do."""
+
+
+def web(app: str) -> str:
+    """Let the live vassal begin anew, as its Emperor does where its ini was touched; return its name once its old workers have ended."""
+    try:
+        live = os.path.basename(os.readlink(f"{HOMES}/{app}/{app}_uwsgi.sock")).removesuffix(".sock")
+        before = _workers(app)
+        os.utime(f"{VASSALS}/{app}/{live}.ini")
+    except FileNotFoundError:
+        raise NotRestarted(f"'{app}' has no release that serves; release it with emperor.flask.deploy") from None
+    deadline = time.monotonic() + PATIENCE
+    while before & _workers(app):
+        if time.monotonic() > deadline:
+            raise NotRestarted(
+                f"the processes of '{app}' have not ended within {PATIENCE} seconds: {sorted(before & _workers(app))}"
+            )
+        time.sleep(INTERVAL)
+    return live
+
+
+def workers(app: str) -> list[str]:
+    """Restart the units of its workers, each of which finishes its jobs first; return their names."""
+    folder, escaped = (
+        "/etc/systemd/system/uwsgi-emperor.target.wants",
+        app.replace("-", "\\x2d"),
+    )  # as box.escaped has it
+    begin = f"emperor-worker-{escaped}-"
+    units = sorted(name for name in os.listdir(folder) if name.startswith(begin)) if os.path.isdir(folder) else []
+    if units and subprocess.run(["systemctl", "restart", *units], check=False).returncode:
+        raise NotRestarted(f"not all workers of '{app}' run: sudo flask-app {app}")
+    return units
+
+
+def _workers(app: str) -> set[int]:
+    """The processes that an Emperor's vassals have started: all but the Emperor and its children."""
+    asked = ["systemctl", "show", "--property=ControlGroup", "--value", f"uwsgi-emperor@{app}.service"]
+    group = subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"):
+        if group and os.path.exists(path := f"{root}{group}/cgroup.procs"):
+            with open(path, encoding="ascii") as stream:
+                pids = set(map(int, stream.read().split()))
+            return {pid for pid in pids if (parent := _parent(pid)) in pids and _parent(parent) in pids}
+    return set()
+
+
+def _parent(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            return int(stream.read().rpartition(b")")[2].split()[1])
+    except OSError:  # it has just ended
+        return 0

@@ -1,0 +1,58 @@
+"""What flask-app shows of an app's logs; the journal's part is scenario many_apps's matter."""
+
+import gzip
+import time
+
+import pytest
+from ansible_collections.emperor.flask.plugins.module_utils.host import app_logs
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The folder of the app's logs; the journal has nothing."""
+    monkeypatch.setattr(app_logs, "LOGS", str(tmp_path))
+    monkeypatch.setattr(app_logs, "_of_journal", lambda app, how: iter(()))
+    (tmp_path / "shop").mkdir()
+    return tmp_path / "shop"
+
+
+def stamp(seconds):
+    """A moment that many seconds ago."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(time.time() - seconds))
+
+
+def test_lines_since_a_moment_come_from_all_rotations_in_the_order_of_time(folder):
+    with gzip.open(folder / "shop_uwsgi.log.2.gz", "wt") as log:
+        log.write(f"{stamp(9000)} too old\n{stamp(3000)} first\n")
+    (folder / "shop_uwsgi.log.1").write_text(f"{stamp(2000)} second\n  its traceback\n")
+    (folder / "shop_uwsgi.log").write_text(f'{{"time": "{stamp(100)}", "event": "fourth"}}\n')
+    (folder / "emperor.log").write_text(f"{stamp(1000)} third\n")
+    lines = list(app_logs.since("shop", app_logs.moment("1 hour ago")))
+    assert [line.split()[-1] for line in lines] == ["first", "second", "traceback", "third", '"fourth"}']
+
+
+def test_the_last_lines_are_those_of_all_logs_together(folder):
+    (folder / "shop_uwsgi.log").write_text("".join(f"{stamp(200 - number)} web {number}\n" for number in range(150)))
+    (folder / "emperor.log").write_text(f"{stamp(20)} the Emperor\n")
+    lines = list(app_logs.last("shop"))
+    assert len(lines) == app_logs.LAST and lines[-1].endswith("the Emperor") and lines[-2].endswith("web 149")
+
+
+def test_no_line_speaks_to_the_terminal(folder):
+    (folder / "shop_uwsgi.log").write_bytes(b"\x1b[2Jgone\ttab \xff\xc2\x9b31m\n")
+    assert list(app_logs.last("shop")) == ["?[2Jgone\ttab \ufffd?31m"]
+
+
+@pytest.mark.parametrize("text", ["", "never", "--set=2020-01-01"])
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(app_logs.NoTime, match="is not a time that date"):
+        app_logs.moment(text)
+
+
+def test_a_day_is_its_beginning():
+    assert time.strftime("%H:%M:%S", time.localtime(app_logs.moment("today"))) == "00:00:00"
+
+
+def test_a_time_with_an_offset_is_the_same_moment():
+    ((one, _), (other, _)) = app_logs._stamped(["2026-11-30T05:12:58+0000 a", "2026-11-30T07:12:58+02:00 b"])
+    assert one == other == 1796015578
