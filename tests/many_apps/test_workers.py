@@ -96,8 +96,10 @@ def test_a_worker_that_does_not_live_lets_nothing_change(jobs):
 
 def test_what_is_no_longer_declared_stops_and_an_unchanged_run_changes_nothing(jobs):
     assert len(jobs.units()) == 3
-    jobs.entry["workers"] = [{**CELERY, "processes": 1}]
+    ping = "celery --app jobs:celery inspect ping --destination $EMPEROR_WORKER@$(hostname) | tee shared/pong"
+    jobs.entry |= {"workers": [{**CELERY, "processes": 1, "check_command": ping}], "shared": ["shared"]}
     jobs.deploy()
+    assert "pong" in on(HOST, "cat /var/www/jobs/shared/shared/pong")
     until(lambda: len(jobs.units()) == 1)
     assert jobs.deploy().changed == [0]
     on(HOST, "systemctl stop 'emperor-worker-jobs-*'")

@@ -16,7 +16,10 @@ FILE = "background.json"  # of a release that has any
 
 @dataclass(frozen=True)
 class Worker:
-    """A program that always runs. ``check`` and ``stop_timeout`` are seconds; without ``overlap`` no two releases may run it at once."""
+    """A program that always runs. ``check`` and ``stop_timeout`` are seconds; without ``overlap`` no two releases may run it at once.
+
+    ``check_command``, where there is one, has to succeed before its release may serve.
+    """
 
     name: str
     command: str
@@ -25,6 +28,7 @@ class Worker:
     stop_timeout: int
     check: int
     overlap: bool
+    check_command: str = ""
 
 
 @dataclass(frozen=True)

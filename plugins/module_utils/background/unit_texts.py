@@ -69,7 +69,7 @@ def queued(command: str) -> str:
 def worker(start: Start, stated: Worker, unit: str) -> str:
     """The text of a worker's unit. Only its main program is told to stop: it lets those that it has started finish.
 
-    So the shell has to become that program. ``EMPEROR_WORKER`` is a name for this process alone: releases overlap.
+    So the shell has to become that program.
     """
     return "\n".join(
         [
@@ -84,7 +84,7 @@ def worker(start: Start, stated: Worker, unit: str) -> str:
             "",
             "[Service]",
             "Type=exec",
-            f"Environment=EMPEROR_WORKER={stated.name}-{start.activation}-{_process(unit)}",
+            variable(start, stated, unit),
             *_command(start, f"exec {stated.command}"),
             f"SyslogIdentifier={start.layout.name}/{stated.name}",
             "KillMode=mixed",
@@ -164,19 +164,28 @@ def timer(start: Start, stated: Timer) -> dict[str, str]:
     }
 
 
-def _command(start: Start, command: str) -> list[str]:
-    """The settings that run a shell's line as the app, in its box, with all that its release has."""
+def shell(start: Start, command: str) -> list[str]:
+    """What runs a shell's line with all that a release has."""
     layout, made_of = start.layout, start.manifest
     code, venv = layout.code(made_of["code"]), layout.venv(made_of["venv"])
     release = layout.release(start.activation.release)
-    shell = ["/bin/sh", "-c", command]
-    argv = box.in_release(release, code, venv, made_of["pythonpath"], start.secrets, shell)
+    return box.in_release(release, code, venv, made_of["pythonpath"], start.secrets, ["/bin/sh", "-c", command])
+
+
+def variable(start: Start, stated: Worker, unit: str) -> str:
+    """The setting that gives a worker a name of its own: releases overlap."""
+    return f"Environment=EMPEROR_WORKER={stated.name}-{start.activation}-{_process(unit)}"
+
+
+def _command(start: Start, command: str) -> list[str]:
+    """The settings that run a shell's line as the app, in its box, with all that its release has."""
+    layout, made_of = start.layout, start.manifest
     return [
         f"User={layout.name}",
         f"Group={layout.name}",
         f"Slice={box.slice_of(layout.name)}",
-        f"WorkingDirectory={code}",
-        f"ExecStart={' '.join(map(_quoted, argv))}",
+        f"WorkingDirectory={layout.code(made_of['code'])}",
+        f"ExecStart={' '.join(map(_quoted, shell(start, command)))}",
         *box.sandbox(layout.name),
         *box.ceilings(made_of),
     ]

@@ -10,16 +10,19 @@ from collections.abc import Iterable
 from ansible_collections.emperor.flask.plugins.module_utils.background import unit_files, unit_texts
 from ansible_collections.emperor.flask.plugins.module_utils.background.definitions import Worker
 from ansible_collections.emperor.flask.plugins.module_utils.background.unit_texts import Start
-from ansible_collections.emperor.flask.plugins.module_utils.host import systemd
+from ansible_collections.emperor.flask.plugins.module_utils.host import box, jobs, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal, run, tail
 
 INTERVAL = 0.2  # seconds between two looks at a worker
+CHECKED = 60  # seconds within which a check_command has to succeed
 SAID = 15  # lines of a worker's that an error shows
 ALIVE = ("active", "reloading", "activating", "deactivating")
 
 
 def bring_up(start: Start, workers: Iterable[Worker]) -> None:
-    """Start workers, and return when each has lived for the seconds of its check; where one does not, raise Refusal with what it said.
+    """Start workers, and return when each has lived for the seconds of its check and its check_command has succeeded.
+
+    Where one does not, raise Refusal with what it said.
 
     What runs already, from the same unit file, goes on and is not looked at.
     """
@@ -36,6 +39,29 @@ def bring_up(start: Start, workers: Iterable[Worker]) -> None:
     except CommandFailed as error:
         _blame(started, f"cannot be started: {tail(error.output)}")
     _watch(started)
+    for unit, worker in started.items():
+        if worker.check_command:
+            _ask(start, unit, worker)
+
+
+def _ask(start: Start, unit: str, worker: Worker) -> None:
+    """Run a process's check_command, in the app's box, until it succeeds."""
+    name = unit.replace("worker", "check", 1).removesuffix(".service")
+    settings = [*box.ceilings(start.manifest), unit_texts.variable(start, worker, unit)]
+    app, code = start.layout.name, start.layout.code(start.manifest["code"])
+    job = box.Job(app, name, app, code, CHECKED, settings)
+    deadline = time.monotonic() + CHECKED
+    while True:
+        try:
+            jobs.run_job(job, unit_texts.shell(start, worker.check_command))
+            return
+        except CommandFailed as error:
+            if time.monotonic() > deadline:
+                raise Refusal(
+                    f"the worker '{worker.name}' is not ready within {CHECKED} seconds: its check_command '{worker.check_command}' "
+                    f"ended with {error.code}. The end of its output:\n{tail(error.output)}"
+                ) from error
+        time.sleep(1)
 
 
 def _watch(started: dict[str, Worker]) -> None:

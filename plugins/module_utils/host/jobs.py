@@ -92,7 +92,8 @@ def hook(layout: Layout, when: str, activation: str, manifest: dict[str, Any], f
 def stop_abandoned(layout: Layout) -> None:
     """Stop what a controller that died has left running of a release that did not come to life."""
     hooks = f"emperor-before_switch-{box.escaped(layout.name)}-*.service"
-    systemd.stop(f"{_build_unit(layout)}.service", hooks, hooks.replace("before_switch", "share"))
+    others = [hooks.replace("before_switch", kind) for kind in ("share", "check")]
+    systemd.stop(f"{_build_unit(layout)}.service", hooks, *others)
 
 
 def _build_unit(layout: Layout) -> str:

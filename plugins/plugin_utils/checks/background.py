@@ -37,6 +37,8 @@ def _of(item: dict[str, Any]) -> Iterator[str]:
         yield "its command is empty; write the program that it runs"
     elif set(item["command"]) & {"\n", "\r", "\0"}:
         yield "its command has more than one line; write it in one, or put it into a script of the app's"
+    if set(item.get("check_command", "")) & {"\n", "\r", "\0"}:
+        yield "its check_command has more than one line; write it in one, or put it into a script of the app's"
     for key in LEAST.keys() & item.keys():
         if isinstance(item[key], bool) or not LEAST[key] <= item[key] <= MOST[key]:
             yield f"{key} is {item[key]}; it must be a number from {LEAST[key]} to {MOST[key]}{UNITS[key]}"

@@ -23,7 +23,7 @@ def test_right_ones_get_their_defaults():
     )  # fmt: skip
     assert found == []
     assert prepared["workers"][0] | WORKER == {
-        **WORKER, "processes": 1, "stop_signal": "TERM", "stop_timeout": 60, "check": 5, "overlap": True,
+        **WORKER, "processes": 1, "stop_signal": "TERM", "stop_timeout": 60, "check": 5, "check_command": "", "overlap": True,
     }  # fmt: skip
     assert prepared["timers"][0] | TIMER == {**TIMER, "overlap": "skip", "timeout": 3600, "jitter": 0}
 
