@@ -17,6 +17,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.checks import (
     closed_network,
     denied_networks,
     host_abilities,
+    limits,
     nginx_options,
     pem_files,
     trusted_proxies,
@@ -68,6 +69,9 @@ class ActionModule(ActionBase):
             default = argument_specs.options("uwsgi_emperor")[denied_networks.VARIABLE]["default"]
             networks = self._inventory.value(denied_networks.VARIABLE, default)
         _refuse([*host_abilities.refusals(host, prepared), *ports, *denied_networks.refusals(host, networks)])
+        promised = self._inventory.promised_memory() if "flask_app" in roles else {}
+        if said := limits.overcommitted(promised, host, self._vars["inventory_hostname"]):
+            display.warning(said)
         shown = [without_secrets(app) for app in prepared]
         return {
             "changed": False,

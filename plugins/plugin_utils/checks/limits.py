@@ -19,6 +19,7 @@ LEAST = {"memory": 2**26, "log": 2**20}  # bytes: what two small apps need to st
 FEWEST_FILES = 256  # beside a socket for each thread there are modules, logs and libraries
 MOST_FILES = 524288  # LimitNOFILE of the Emperors' unit
 STREAM = 48 * 2**10  # bytes: what an open stream takes, a websocket most
+NAMED = 3  # apps that a warning names
 SPARE_TASKS = 32  # for hooks and commands beside two releases
 
 
@@ -94,6 +95,23 @@ def refusals(app: App, host: Host) -> Iterator[str]:
             f"limits.tasks is {limits['tasks']}, but two releases beside each other, with {app['processes'] or host['cpus']} processes of "
             f"{_threads(app)}, need {needed}; raise it, or lower processes or threads"
         )
+
+
+def overcommitted(promised: dict[str, str], host: Host, name: str) -> str | None:
+    """What is to be said where the apps of a machine may use more memory together than it has; ``promised`` is limits.memory by app.
+
+    A limit is a ceiling, so this is a warning. The default is nobody's promise: it keeps one app from taking all.
+    """
+    sizes = {app: _memory(stated, host) for app, stated in promised.items()}
+    if sum(sizes.values()) <= host["memory"]:
+        return None
+    largest = sorted(sizes, key=lambda app: -sizes[app])
+    named = [f"{app} {promised[app]}" for app in largest[:NAMED]]
+    others = [f"{len(largest) - NAMED} more"] if len(largest) > NAMED else []
+    return (
+        f"limits.memory of the apps of {name} is {sum(sizes.values()) // 2**20}M in sum ({', '.join([*named, *others])}), but the machine has "
+        f"{host['memory'] // 2**20}M; once they use that much, the kernel kills processes of any app, so lower the largest or give the machine more"
+    )
 
 
 def _memory(stated: str, host: Host) -> int:

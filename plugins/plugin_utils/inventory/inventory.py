@@ -68,9 +68,14 @@ class Inventory:
 
     def serves_tls(self, mode: str | None = None) -> bool:
         """Tell whether any app is served over TLS, in a mode or any, whichever are released now: nginx listens for all of them."""
-        defaults = self.value("flask_app_defaults", {})
-        merged = [apps.merge(defaults, app) for _unused, app in self._entries()[0]]
-        return any(tls.serves(app) and mode in (None, app["tls"]["mode"]) for app in merged)
+        return any(tls.serves(app) and mode in (None, app["tls"]["mode"]) for app in self._merged())
+
+    def promised_memory(self) -> dict[str, str]:
+        """``limits.memory`` by app, of those that are to be present and state it, whichever are released now; they must be right."""
+        present = [
+            app for app in self._merged() if app.get("state") != "absent" and isinstance(app.get("limits"), dict)
+        ]
+        return {str(app["name"]): str(app["limits"]["memory"]) for app in present if app["limits"].get("memory")}
 
     def misspelt(self) -> list[str]:
         """Variables of the command line that nearly are one which the playbook takes: it would do without, and do something else."""
@@ -108,12 +113,13 @@ class Inventory:
 
     def secrets(self) -> list[str]:
         """The values of all apps' secrets. Nothing is checked and no source is fetched for it."""
-        defaults = self.value("flask_app_defaults", {})
-        merged = [
-            apps.merge(defaults if isinstance(defaults, dict) else {}, app) for _unused, app in self._entries()[0]
-        ]
-        kept = [app.get("secrets") for app in merged]
+        kept = [app.get("secrets") for app in self._merged()]
         return [str(value) for one in kept if isinstance(one, dict) for value in one.values()]
+
+    def _merged(self) -> list[dict[str, Any]]:
+        """The entries of flask_apps with their defaults, whatever is wrong with them."""
+        defaults = self.value("flask_app_defaults", {})
+        return [apps.merge(defaults if isinstance(defaults, dict) else {}, app) for _unused, app in self._entries()[0]]
 
     def _entries(self) -> tuple[list[tuple[int, dict[str, Any]]], list[str]]:
         """The entries of flask_apps, templated, with their places. Each is templated by itself, so that an error names it."""

@@ -6,6 +6,7 @@ import pytest
 from ansible_collections.emperor.flask.plugins.plugin_utils.checks import (
     denied_networks,
     host_abilities,
+    limits,
     server_names,
     tls,
 )
@@ -468,6 +469,17 @@ def test_an_app_whose_packages_need_streams_or_one_process_is_warned_about(tmp_p
 def test_limits_that_do_not_fit_the_machine_or_the_app_are_refused(limits, words):
     (sentence,) = host_abilities.refusals(HOST, [ready(name="ours", limits=limits)])
     assert [word for word in ["app 'ours'", *words] if word not in sentence] == [], sentence
+
+
+def test_more_memory_than_the_machine_has_is_warned_about_with_the_largest_promises():
+    promised = {"shop": "512M", "blog": "1G", "wiki": "25%", "mail": "64M"}
+    said = limits.overcommitted(promised, HOST, "web1")
+    assert said.startswith(
+        "limits.memory of the apps of web1 is 2112M in sum (blog 1G, shop 512M, wiki 25%, 1 more), but the machine has 2048M; "
+    )
+    assert said.endswith("the kernel kills processes of any app, so lower the largest or give the machine more")
+    assert limits.overcommitted({**promised, "mail": "1M"}, HOST, "web1").count("2049M") == 1
+    assert limits.overcommitted({"shop": "1G", "blog": "50%"}, HOST, "web1") is None
 
 
 def test_an_account_that_builds_could_not_have_is_refused():

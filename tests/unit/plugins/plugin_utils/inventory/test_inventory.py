@@ -66,6 +66,21 @@ def test_nginx_serves_tls_where_any_app_does_wanted_or_not():
     assert not inventory(SHOP, {**over_tls, "state": "absent"}).serves_tls()
 
 
+def test_memory_is_promised_by_what_the_inventory_states_and_not_by_the_default():
+    limited = {**ELSEWHERE, "limits": {"memory": "1G", "cpu": "50%"}}
+    assert inventory(SHOP, limited, only="shop").promised_memory() == {"blog": "1G"}
+    assert inventory(SHOP, limited, defaults={"limits": {"memory": "50%"}}).promised_memory() == {
+        "shop": "50%",
+        "blog": "1G",
+    }
+    for promised in (
+        {**limited, "state": "absent"},
+        {**limited, "limits": None},
+        {**limited, "limits": {"memory": None}},
+    ):
+        assert inventory(SHOP, promised).promised_memory() == {}
+
+
 def test_neither_secrets_nor_passwords_are_shown():
     app = {**SHOP, "source": {"git": "https://me:s3cret@x.test/shop.git", "path": None}}
     assert "s3cret" not in str(without_secrets(app))
