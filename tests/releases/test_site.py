@@ -117,7 +117,7 @@ def started_last(host):
 def test_check_mode_says_that_it_would_release_and_releases_nothing(shop):
     before = live(HOSTS[0])
     shop.write("never")
-    assert f"shop on {HOSTS[0]}: would be released, for another release, " in shop.deploy("--check").output
+    assert f"shop on {HOSTS[0]}: would be released: other code" in shop.deploy("--check").output
     assert live(HOSTS[0]) == before
 
 

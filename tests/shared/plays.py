@@ -48,6 +48,20 @@ def on(host, command, check=True):
     return done.stdout
 
 
+def every_file(host):
+    """How every file of a host is, by its path, as every_file.py sees it."""
+    script = Path(__file__).with_name("every_file.py").read_text()
+    argv = ["docker", "exec", "--interactive", host, "python3", "-"]
+    listed = subprocess.run(argv, input=script, capture_output=True, text=True, check=True).stdout
+    return dict(map(json.loads, listed.splitlines()))
+
+
+def touched(before, after):
+    """What differs between two such listings, by path."""
+    paths = sorted({*before, *after})
+    return {path: (before.get(path), after.get(path)) for path in paths if before.get(path) != after.get(path)}
+
+
 def until(condition):
     """Return once the condition holds; fail when it does not within PATIENCE."""
     deadline = time.monotonic() + PATIENCE

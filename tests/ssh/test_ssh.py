@@ -2,7 +2,7 @@
 
 import pytest
 from conftest import HOSTS
-from plays import FLEET, App, live, on
+from plays import FLEET, App, every_file, live, on, touched
 
 PROGRAM = """
 import subprocess, sys, sysconfig
@@ -39,6 +39,17 @@ def test_hosts_are_what_they_are_for():
     for host in HOSTS:
         assert on(host, "findmnt -n -o OPTIONS /var/tmp | grep -c noexec") == "1\n"
         assert on(host, "su - deploy -c umask") == "0077\n"
+
+
+def test_a_plan_of_bare_hosts_touches_nothing(app):
+    before = {host: every_file(host) for host in HOSTS}
+    app.entry["system_packages"] = ["cowsay"]  # nobody has fetched a package list here
+    run = app.play("site", "--check", "--diff")
+    del app.entry["system_packages"]
+    assert run.status == 0, run.output
+    for host in HOSTS:
+        assert f"shop on {host}: would be released: it is not on this host" in run.output
+    assert [touched(before[host], every_file(host)) for host in HOSTS] == [{}, {}]
 
 
 def test_the_first_run_serves_and_the_second_changes_nothing(app):

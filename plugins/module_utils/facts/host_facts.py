@@ -88,6 +88,7 @@ def facts(pythons: list[str]) -> dict[str, object]:
         "port_443": listener(443),
         "sets": applied(),
         "packages": apt.all_installed(),
+        "package_lists": apt.has_lists(),
         "lineages": lineages(),
         "somaxconn": number("/proc/sys/net/core/somaxconn"),
         "somaxconn_can_be_set": os.access("/proc/sys/net/core/somaxconn", os.W_OK),

@@ -15,6 +15,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.commands import
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import (
     Access,
     keep,
+    names_in,
     put_back,
     remove,
     replace_file,
@@ -99,6 +100,11 @@ def retain(packages: list[str]) -> None:
 def only(source: str) -> list[str]:
     """Options that make apt see one file of sources, and leave the lists of the others alone."""
     return ["-o", f"Dir::Etc::SourceList={source}", "-o", "Dir::Etc::SourceParts=-", "-o", "APT::Get::List-Cleanup=0"]
+
+
+def has_lists(folder: str = LISTS) -> bool:
+    """Tell whether any package list was ever fetched: without one apt knows no package but the installed ones."""
+    return any(name.endswith("Release") for name in names_in(folder))
 
 
 def lists_are_fresh() -> bool:

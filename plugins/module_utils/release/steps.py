@@ -77,11 +77,18 @@ class App:
             "codes": [name for name in names_in(layout.codes) if not name.endswith(".partial")],
             "release": live.release if live else None,
             "activation": str(live) if live else None,
+            "manifest": self._made_of(live),
             "findings": [asdict(found) for found in findings.of_app(layout, live, limits, units)],
             "closed": site.is_closed(layout),
             "secrets": self._secrets(live),
             "files": {name: _text(os.path.join(layout.current, name)) for name in TEXTS},
         }
+
+    def _made_of(self, live: Activation | None) -> dict[str, Any] | None:
+        """What the live release was made of; None where there is none, or none that this version can read."""
+        with contextlib.suppress(FileNotFoundError, manifest.Unknown):
+            return manifest.read(self.layout, live.release) if live else None
+        return None
 
     def _is_healthy(self, activation: Activation) -> bool:
         return activations.is_healthy(

@@ -155,7 +155,7 @@ def told(host: str, gone: Iterable[str], closing: dict[str, bool], would: dict[s
     return [
         *(f"{name} on {host}: {may}taken away" for name in gone),
         *(f"{name} on {host}: {may}{states[closed]}" for name, closed in closing.items()),
-        *(f"{name} on {host}: {may}released, for {why}" for name, why in (would or {}).items()),
+        *(f"{name} on {host}: {may}released: {why}" for name, why in (would or {}).items()),
     ]
 
 

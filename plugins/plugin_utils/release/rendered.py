@@ -14,6 +14,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.layout import L
 from ansible_collections.emperor.flask.plugins.module_utils.release.identity import SCHEMA, keyed_digest
 from ansible_collections.emperor.flask.plugins.module_utils.release.shell_exports import exports
 from ansible_collections.emperor.flask.plugins.plugin_utils.checks import limits, tls
+from ansible_collections.emperor.flask.plugins.plugin_utils.release import differences
 from ansible_collections.emperor.flask.plugins.plugin_utils.release.code_and_packages import Stage
 
 ID_LENGTH = 12  # hexadecimal digits of the digest: short enough for a socket's path, long enough never to meet again
@@ -106,11 +107,19 @@ class Rendered:
 
     def why(self, seen: dict[str, Any]) -> str:
         """What is not as it should be on a host that does not serve this release as it should."""
-        if seen["release"] != self.identity:
-            return f"another release, {self.identity}" if seen["release"] else "it is not on this host"
+        if not seen["release"]:
+            return "it is not on this host"
+        other = self._other(seen) if seen["release"] != self.identity else []
         if keyed_digest(seen["secrets"]["salt"], self.secrets) != seen["secrets"]["digest"]:
-            return "other secrets"
-        return str(seen["findings"][0]["meaning"])
+            other.append("secrets")
+        return f"other {', '.join(other)}" if other else str(seen["findings"][0]["meaning"])
+
+    def _other(self, seen: dict[str, Any]) -> list[str]:
+        """What the live release has otherwise; of one that this version cannot read, that it is another."""
+        found = (
+            differences.parts(seen["manifest"], self._contents, seen["files"], self.files()) if seen["manifest"] else []
+        )
+        return found or ["release"]
 
     def diff(self, seen: dict[str, Any]) -> list[dict[str, str]]:
         """What changes for the app, as Ansible's diff shows it; the code by its digest, the secrets not at all."""

@@ -50,3 +50,14 @@ def test_what_came_for_a_while_goes_with_all_that_came_along_and_nothing_else(mo
     with pytest.raises(ZeroDivisionError), apt.meanwhile(["gcc", "python3-dev"]):
         raise ZeroDivisionError
     assert host.asked == [INSTALL, ("purge", "libexpat1-dev", "python3-dev")]
+
+
+@pytest.mark.parametrize(
+    ("names", "there"),
+    [([], False), (["lock", "partial"], False), (["deb.debian.org_debian_dists_trixie_InRelease"], True)],
+)
+def test_a_host_that_has_never_fetched_a_list_is_known(tmp_path, names, there):
+    assert not apt.has_lists(str(tmp_path / "none"))
+    for name in names:
+        (tmp_path / name).touch()
+    assert apt.has_lists(str(tmp_path)) is there

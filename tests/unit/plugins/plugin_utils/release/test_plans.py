@@ -61,7 +61,7 @@ def test_the_outcome_names_all_that_changes_and_why():
     ]
     assert plans.told("web1", ["old"], {}, {"shop": "other secrets"}) == [
         "old on web1: would be taken away",
-        "shop on web1: would be released, for other secrets",
+        "shop on web1: would be released: other secrets",
     ]
     assert plans.told("web1", ["old"], {}, {}) == ["old on web1: would be taken away"]
 

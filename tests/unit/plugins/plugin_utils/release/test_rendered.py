@@ -25,7 +25,13 @@ def release(
 def seen(live, **changes):
     """A host that serves this release."""
     secrets = {"salt": SALT, "digest": keyed_digest(SALT, live.secrets)}
-    state = {"release": live.identity, "findings": [], "secrets": secrets, "files": live.files()}
+    state = {
+        "release": live.identity,
+        "manifest": live.manifest,
+        "findings": [],
+        "secrets": secrets,
+        "files": live.files(),
+    }
     return {**state, **changes}
 
 
@@ -101,13 +107,50 @@ def test_a_host_is_left_alone_only_if_everything_is_right(changes):
     ("changes", "why"),
     [
         ({"release": None}, "it is not on this host"),
-        ({"release": "other"}, "another release, "),
+        ({"release": "other", "manifest": None}, "other release"),
         ({"findings": [{"meaning": "it does not answer"}, {"meaning": "its slice is another"}]}, "it does not answer"),
     ],
 )
 def test_why_an_app_is_released_is_known(changes, why):
     assert release().why(seen(release(), **changes)).startswith(why)
     assert release(secrets={"KEY": "new"}).why(seen(release())) == "other secrets"
+
+
+JOBS = {
+    "workers": [{"name": "mail", "command": "mail"}],
+    "timers": [{"name": "a", "command": "a", "schedule": "daily"}],
+}
+REASONS = {
+    "packages": ({"requirements": []}, "packages"),
+    "a new variable": ({"env": {"A": "it's", "B": "new\nline"}}, "env (B)"),
+    "a variable that changed or went": ({"env": {"A": "2"}}, "env (A)"),
+    "a secret": ({"secrets": {"KEY": "new"}}, "secrets"),
+    "nginx alone": ({"conf": "server { }"}, "nginx.conf"),
+    "another name": ({"server_names": ["shop.test"], "conf": "server { }"}, "nginx.conf"),
+    "its settings": ({"ini": "[uwsgi] 2"}, "uwsgi.ini"),
+    "workers": ({"workers": [{**JOBS["workers"][0], "processes": 2}]}, "workers"),
+    "no timers": ({"timers": []}, "timers"),
+    "how it is asked": ({"health": {"path": "/up"}}, "health"),
+    "several": (
+        {"module": "hello:other", "limits": {"log": "2G"}, "secrets": {}},
+        "module, limits, env (FLASK_APP), secrets",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "parts"), REASONS.values(), ids=REASONS)
+def test_what_a_release_has_otherwise_is_named_in_the_inventorys_words(changes, parts):
+    entry = {"env": {"A": "it's"}, "secrets": {"KEY": "old"}, **JOBS}
+    assert release(**{**entry, **changes}).why(seen(release(**entry))) == f"other {parts}"
+
+
+def test_code_is_named_once_whatever_else_has_its_digest(tmp_path):
+    (tmp_path / "hello.py").write_text("app = 1\n")
+    source = {"path": str(tmp_path)}
+    ini = lambda: f"chdir = {release(source=source).stage.code}"  # noqa: E731
+    live = seen(release(source=source, ini=ini()))
+    (tmp_path / "hello.py").write_text("app = 2\n")
+    assert release(source=source, ini=ini()).why(live) == "other code"
 
 
 def test_a_diff_shows_what_changes_and_no_secret():

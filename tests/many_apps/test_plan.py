@@ -1,0 +1,45 @@
+"""A plan (`site --check --diff`) says what would become of each app, and why. It touches nothing."""
+
+import shutil
+
+from conftest import CELERY, HOST
+from plays import CHECKOUT, every_file, touched
+from test_removal import light
+
+HALF = {"memory": "60%"}
+SECRET = "s3cret of tomorrow"
+
+
+def test_a_plan_says_what_would_become_of_each_app_and_why_and_touches_nothing(jobs, tmp_path):
+    code = tmp_path / "code"
+    shutil.copytree(CHECKOUT / "examples/demoapp", code)
+    moved = light("moved", source={"path": str(code)})
+    told = light("told", secrets={"KEY": "today"}, limits=HALF)
+    apps = {app["name"]: app for app in (moved, told, light("fronted", limits=HALF), light("gone"))}
+    jobs.others = list(apps.values())
+    jobs.deploy()
+    (code / "hello.py").write_text((code / "hello.py").read_text() + "\n")
+    apps["moved"] |= {"requirements": []}
+    apps["told"] |= {"env": {"CURRENCY": "EUR"}, "secrets": {"KEY": SECRET}}
+    apps["fronted"] |= {"nginx_extra": "add_header X-One 1;"}
+    apps["gone"] = {"name": "gone", "state": "absent"}
+    jobs.others = [*apps.values(), light("new")]
+    jobs.entry["workers"] = [{**CELERY, "processes": 1}]
+    before = every_file(HOST)
+    run = jobs.play("site", "--check", "--diff")
+    after = every_file(HOST)
+    assert run.status == 0, run.output
+    said = " ".join(run.output.split())
+    for line in (
+        f"jobs on {HOST}: would be released: other workers",
+        f"moved on {HOST}: would be released: other code, packages",
+        f"told on {HOST}: would be released: other env (CURRENCY), secrets",
+        f"fronted on {HOST}: would be released: other nginx.conf",
+        f"gone on {HOST}: would be taken away",
+        f"new on {HOST}: would be released: it is not on this host",
+        f"limits.memory of the apps of {HOST} is",
+    ):
+        assert line in said, run.output
+    assert "other timers" not in said and SECRET not in said
+    assert touched(before, after) == {}
+    jobs.others = []
