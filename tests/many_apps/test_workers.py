@@ -5,7 +5,7 @@ import time
 from collections import Counter
 
 from conftest import BEAT, CELERY, HOST, redis
-from plays import live, on, until
+from plays import kill, live, on, until
 
 ENQUEUE = """
 import sys
@@ -92,6 +92,30 @@ def test_a_worker_that_does_not_live_lets_nothing_change(jobs):
     jobs.entry["workers"] = [CELERY, BEAT]
     jobs.deploy()
     assert live(HOST, "jobs") != before[0]
+
+
+def test_old_workers_come_back_by_themselves_where_a_run_dies_before_the_switch(jobs):
+    before = live(HOST, "jobs"), jobs.units()
+    jobs.write(2)
+    jobs.entry["nginx_extra"] = "add_header X-One 1;"  # so the switch waits for the host's lock
+    process = jobs.start("deploy")
+    until(lambda: len(jobs.units()) > len(before[1]))
+    on(HOST, "systemd-run --quiet --unit hold flock /var/lib/emperor-flask/host.lock sleep 600")
+    try:
+        until(lambda: not set(before[1]) & set(jobs.units()))
+        kill(process)
+        on(HOST, "kill -9 $(grep -o '\"step\": [0-9]*' /var/lib/emperor-flask/locks/jobs | cut -d ' ' -f 2)")
+    finally:
+        on(HOST, "systemctl stop hold")
+    until(lambda: (jobs.units(), jobs.units("deactivating")) == (before[1], []))
+    assert live(HOST, "jobs") == before[0]
+    linked = on(HOST, "ls /etc/systemd/system/uwsgi-emperor.target.wants | grep emperor-worker").split()
+    assert sorted(linked) == before[1], "they start with the host, and no others"
+    assert on(HOST, "pgrep -fc '[c]elery.* beat'").strip() == "1"
+    jobs.deploy()
+    until(lambda: all(live(HOST, "jobs") in unit for unit in jobs.units()))
+    assert live(HOST, "jobs") != before[0] and len(jobs.units()) == 3
+    assert on(HOST, "systemctl list-units --all --plain --no-legend 'emperor-resume-*'") == ""
 
 
 def test_what_is_no_longer_declared_stops_and_an_unchanged_run_changes_nothing(jobs):

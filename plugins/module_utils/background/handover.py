@@ -4,7 +4,8 @@
 
 Each start of a release's workers has units of its own. Those of a new release start before it serves, while the old one's still work, so one
 that does not live costs nothing. The old ones are told to stop just before the switch: nothing of the old release takes a job that the new
-one has made. A worker that may not overlap is exchanged there. Timers have one set of units, which runs the live release.
+one has made. They come back by themselves where the switch does not come. A worker that may not overlap is exchanged there. Timers have one
+set of units, which runs the live release.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import Any
 from ansible.module_utils.common.warnings import warn
 from ansible_collections.emperor.flask.plugins.module_utils.background import (
     definitions,
+    resumption,
     timers,
     unit_files,
     unit_texts,
     workers,
 )
-from ansible_collections.emperor.flask.plugins.module_utils.background.definitions import Background
+from ansible_collections.emperor.flask.plugins.module_utils.background.definitions import Background, Worker
 from ansible_collections.emperor.flask.plugins.module_utils.background.unit_texts import COPY, STARTED, Start
 from ansible_collections.emperor.flask.plugins.module_utils.host import box, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed
@@ -64,6 +66,7 @@ def amiss(layout: Layout, live: Activation, manifest: Manifest, states: dict[str
 
 def prepare(layout: Layout, activation: Activation, manifest: Manifest) -> None:
     """Start the workers of a candidate beside the old release's, but for those that may not overlap; raise Refusal where one does not live."""
+    resumption.withdraw(layout)
     stated = definitions.read(layout, activation.release)
     if not stated.workers and not stated.timers:
         return
@@ -87,6 +90,7 @@ def hand_over(layout: Layout, activation: Activation, manifest: Manifest) -> Non
     old = [unit for unit in unit_files.linked(layout) if unit_texts.worker_of(layout, unit) and unit not in own]
     alone = [worker for worker in stated.workers if not worker.overlap]
     first = [unit for unit in old if _is_alone(layout, unit, {box.escaped(worker.name) for worker in alone})]
+    resumption.arrange(layout, _serving(layout, old), _units(start, stated.workers), _units(start, alone))
     workers.tell_to_stop(first, wait=True)
     if start:
         try:
@@ -100,7 +104,8 @@ def hand_over(layout: Layout, activation: Activation, manifest: Manifest) -> Non
 
 
 def set_timers(layout: Layout, activation: Activation, manifest: Manifest) -> None:
-    """Just after a switch: let the timers run its release."""
+    """Just after a switch: let the timers run its release. The old workers are not to come back any more."""
+    resumption.withdraw(layout)
     stated = definitions.read(layout, activation.release)
     if stated.timers:
         timers.apply(_begun(layout, activation, manifest), stated.timers)
@@ -144,6 +149,7 @@ def settle(layout: Layout, live: Activation | None) -> list[str]:
 
 def remove_all(layout: Layout) -> None:
     """Let no worker or timer start again; what runs is ended with the app's slice. ``forget`` then takes their units away."""
+    resumption.withdraw(layout)
     timers.end(timers.of_app(layout))
     workers.tell_to_stop(unit_files.of_app(layout))
 
@@ -178,6 +184,18 @@ def _begun(layout: Layout, activation: Activation, manifest: Manifest) -> Start:
 def _of_start(layout: Layout, start: Activation) -> list[str]:
     found = {unit: unit_texts.worker_of(layout, unit) for unit in unit_files.of_app(layout)}
     return [unit for unit, of in found.items() if of and of[1] == start]
+
+
+def _units(start: Start | None, stated: list[Worker]) -> list[str]:
+    """The units of these workers in a start."""
+    return list(unit_texts.texts(start, Background(stated))) if start else []
+
+
+def _serving(layout: Layout, units: list[str]) -> list[str]:
+    """Those of these units that are of the release that serves."""
+    live = activations.live(layout)
+    own = _of_start(layout, start) if live and (start := _of_live(layout, live)) else []
+    return [unit for unit in units if unit in own]
 
 
 def _is_alone(layout: Layout, unit: str, names: set[str]) -> bool:

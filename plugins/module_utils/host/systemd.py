@@ -153,6 +153,11 @@ def journal(unit: str, identifier: str, began: float) -> str:
     return run(["journalctl", "--quiet", "--no-pager", "--output=cat", *which])
 
 
+def start_beside(unit: str, argv: list[str]) -> None:
+    """Let systemd run a command beside this process, as root, whatever becomes of that; ``unit`` is its name without a suffix."""
+    run(["systemd-run", "--quiet", "--collect", f"--unit={unit}", *argv])
+
+
 def daemon_reload() -> None:
     """Make systemd read changed unit files."""
     run(["systemctl", "daemon-reload"])

@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.emperor.flask.plugins.module_utils.background import (
     definitions,
     handover,
+    resumption,
     timers,
     unit_files,
     unit_texts,
@@ -37,7 +38,7 @@ class Host:
 
     def move(self, root):
         """Begin anew, in another folder."""
-        self.layout, self.running = Layout("shop", str(root)), set()
+        self.layout, self.running, self.comes_back = Layout("shop", str(root)), set(), None
         for folder in (self.layout.secrets, self.layout.home, root / "systemd"):
             Path(folder).mkdir(parents=True, exist_ok=True)
         unit_files.FOLDER = str(root / "systemd")
@@ -90,6 +91,22 @@ class Host:
     def is_broken(self, unit):
         return any(name in unit for name in self.broken)
 
+    def arrange(self, layout, old, new, alone):
+        """What comes back where the step dies, in the place of what."""
+        self.comes_back = (activations.live(layout), old, new) if old else None
+
+    def withdraw(self, layout):
+        """Nothing comes back any more."""
+        self.comes_back = None
+
+    def step_died(self):
+        """What the arranged unit does then (test_resumption has the real one)."""
+        live, old, new = self.comes_back or (None, [], [])
+        if live and live == activations.live(self.layout):
+            unit_files.unlink(new)
+            unit_files.link(old)
+            self.running = self.running - set(new) | set(old)
+
     def names(self):
         """What runs, by release and worker."""
         return sorted(unit.removeprefix("emperor-").removesuffix(".service") for unit in self.running)
@@ -111,6 +128,8 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setattr(systemd, "schedule", lambda unit, seconds, argv: host.asked.append(("schedule", seconds)))
     monkeypatch.setattr(systemd, "states", host.states)
     monkeypatch.setattr(systemd, "stop", lambda *units: host.run(["systemctl", "stop", *units]))
+    monkeypatch.setattr(resumption, "arrange", host.arrange)
+    monkeypatch.setattr(resumption, "withdraw", host.withdraw)
     monkeypatch.setattr(workers, "run", host.run)
     monkeypatch.setattr(timers, "run", host.run)
     return host
@@ -162,6 +181,40 @@ def test_a_switch_that_is_taken_back_brings_the_old_ones_back(host):
     handover.settle(host.layout, first)
     assert host.names() == sorted([*of("a.1"), "timer-shop-digest.timer"])
     assert host.amiss(first) is None
+
+
+@pytest.mark.parametrize("dies", ["bring_up", "tell_to_stop"])
+def test_old_workers_come_back_where_the_step_dies_before_the_switch(host, monkeypatch, dies):
+    """It dies while it exchanges the scheduler, or when it has told all to stop."""
+    host.switch(first := host.release("a", 1))
+    handover.prepare(host.layout, second := host.release("b", 2), MANIFEST)
+    real = getattr(workers, dies)
+
+    def die(*given, **how):
+        real(*given, **how)
+        if not how.get("wait"):
+            raise Died
+
+    with monkeypatch.context() as patched, pytest.raises(Died):
+        patched.setattr(workers, dies, die)
+        handover.hand_over(host.layout, second, MANIFEST)
+    host.step_died()
+    assert host.names() == of("a.1") and host.amiss(first) is None
+    host.switch(third := host.release("c", 3))
+    assert host.names() == of("c.3") and host.comes_back is None and handover.starts(host.layout) == [third]
+
+
+def test_nothing_comes_back_after_the_switch_nor_what_died_before_it(host):
+    host.switch(host.release("a", 1))
+    handover.prepare(host.layout, host.release("b", 2), MANIFEST)  # and dies
+    third = host.release("c", 3)
+    handover.prepare(host.layout, third, MANIFEST)
+    handover.hand_over(host.layout, third, MANIFEST)
+    assert {unit.split("-")[-2] for unit in host.comes_back[1]} == {"a.1"}
+    assert {unit.split("-")[-2] for unit in host.comes_back[2]} == {"c.3"}
+    host.lead(third)
+    host.step_died()
+    assert host.names() == of("c.3")
 
 
 def test_the_exchange_of_an_emperor_does_not_touch_them(host):
@@ -259,7 +312,7 @@ def play(host, activation, end, how):
             os.remove(host.layout.socket)  # a first release is unswitched
         handover.settle(host.layout, before)
     except Died:
-        pass
+        host.step_died()
 
 
 STATED = ((), BOTH, BOTH[:1], BOTH[1:])
@@ -278,6 +331,9 @@ def test_whatever_happened_before_the_next_release_runs_what_it_states_and_nothi
         activation = host.release(f"{number:x}", number, stated, [TIMER] if timed else [])
         play(host, activation, end, how)
         live = activations.live(host.layout)
+        if how is Died and end == "hand over" and host.comes_back:
+            works = {unit_texts.worker_of(host.layout, unit) for unit in host.running if "worker" in unit}
+            assert {start.release for _name, start in works} == {live.release}, "what served before works on"
         if how is Refusal and end:
             assert host.amiss(live) is None if live else not host.running, "what served before works on"
     host.switch(last := host.release("fff", 99, BOTH, [TIMER]))
