@@ -22,9 +22,12 @@ def test_apps_that_left_the_list_go_only_when_that_is_said_and_never_most_of_the
     only = jobs.deploy(app="jobs", flask_app_prune="true")
     assert only.changed == [0], "one app alone was asked for"
     would = jobs.deploy("--check", flask_app_prune="true")
-    assert "two on emperor-many-apps: would be taken away" in would.output
-    assert "three on emperor-many-apps: would be taken away" in would.output
+    assert f"two on {HOST}: would be taken away" in would.output
+    assert f"three on {HOST}: would be taken away" in would.output
+    left = "/var/lib/emperor-flask/archives/two-2026-01-02T030405.tar.gz.partial"  # by a run that died
+    on(HOST, f"mkdir -p /var/lib/emperor-flask/archives && touch {left}")
     run = jobs.deploy(flask_app_prune="true")
+    assert on(HOST, f"ls {left}", check=False) == ""
     assert on(HOST, "ls /etc/uwsgi/vassals").split() == ["jobs", "one"]
     assert on(HOST, "getent passwd two three _two; ls -d /var/www/two /var/log/uwsgi/two", check=False) == ""
     assert jobs.deploy(flask_app_prune="true").changed == [0]

@@ -36,6 +36,7 @@ def remove_all(layout: Layout, keep_shared: bool) -> str | None:
 
     Where its shared files are kept, return the path of their archive.
     """
+    shared_archive.clear(layout)  # it may have taken the room
     if keep_shared:
         shared_archive.require_room(layout)
     accounts = {name: users.number_of(name, layout.home) for name in (layout.name, layout.builder)}

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 
@@ -15,6 +16,13 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.layout import L
 FOLDER = "/var/lib/emperor-flask/archives"
 REMEDY = "make room, or say keep_shared: false in its entry to give the files up"
 MIB = 1024 * 1024
+
+
+def clear(layout: Layout, folder: str = FOLDER) -> None:
+    """Take away what a run that died has left of archives of this app; its lock is held, so nobody writes one."""
+    partial = re.compile(rf"{re.escape(layout.name)}-\d{{4}}-\d\d-\d\dT\d{{6}}\.tar\.gz\.partial")
+    for name in filter(partial.fullmatch, names_in(folder)):
+        remove(os.path.join(folder, name))
 
 
 def require_room(layout: Layout, folder: str = FOLDER) -> None:
