@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ansible_collections.emperor.flask.plugins.module_utils.background import unit_files, unit_texts
 from ansible_collections.emperor.flask.plugins.module_utils.background.definitions import Background, Timer
 from ansible_collections.emperor.flask.plugins.module_utils.background.unit_texts import Start
@@ -11,6 +13,8 @@ from ansible_collections.emperor.flask.plugins.module_utils.host import systemd
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal, run
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import remove
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
+
+STAMPS = "/var/lib/systemd/timers"  # where systemd keeps when each persistent timer was due last
 
 
 def check(timers: list[Timer]) -> None:
@@ -45,6 +49,8 @@ def end(units: list[str]) -> None:
     for unit in units:  # or the end of a command would start it once more
         remove(unit_texts.queued(unit))
     systemd.stop(*(unit for unit in units if unit not in starting))
+    for unit in starting:  # or one that comes back had been due all the time that it was not there
+        remove(os.path.join(STAMPS, f"stamp-{unit}"))
     unit_files.take_away(units)
 
 

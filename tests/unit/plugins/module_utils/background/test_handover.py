@@ -369,3 +369,15 @@ def test_a_timer_that_goes_does_not_run_once_more(host, monkeypatch):
     host.switch(host.release("b", 2, []))
     assert not mark.exists()
     assert [there for there, units in stopped if "emperor-timer-shop-digest.service" in units] == [False]
+
+
+def test_a_timer_that_comes_back_was_not_due_meanwhile(host, monkeypatch):
+    """systemd starts a timer at once that was due since the last time that it has written down."""
+    monkeypatch.setattr(timers, "STAMPS", str(host.root_of("stamps")))
+    host.switch(host.release("a", 1, [], [TIMER]))
+    stamp = Path(timers.STAMPS, "stamp-emperor-timer-shop-digest.timer")
+    stamp.touch()
+    host.switch(host.release("b", 2, [], [TIMER]))
+    assert stamp.exists()
+    host.switch(host.release("c", 3, []))
+    assert not stamp.exists()
