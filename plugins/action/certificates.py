@@ -9,7 +9,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.emperor.flask.plugins.module_utils.tls.lineages import SET
-from ansible_collections.emperor.flask.plugins.plugin_utils.checks import pem_files, tls
+from ansible_collections.emperor.flask.plugins.plugin_utils.checks import pem_files, renaming, tls
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import authority
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.release import lock_owner, messages
@@ -72,7 +72,12 @@ class ActionModule(ActionBase):
 
     def _item(self, app: Result) -> Result:
         mode = app["tls"]["mode"] if tls.serves(app) else "none"
-        item = {"name": app["name"], "mode": mode, "names": tls.certificate_names(app["server_names"])}
+        item = {
+            "name": app["name"],
+            "renamed_from": renaming.old_name(app),
+            "mode": mode,
+            "names": tls.certificate_names(app["server_names"]),
+        }
         return {**item, "order": authority.order(self._inventory)} if mode == "acme" else item
 
     def _module(self, pairs: Result | None = None, **arguments: Any) -> Result:

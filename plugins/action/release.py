@@ -18,7 +18,7 @@ from ansible.utils.display import Display
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.release.step_declarations import STEPS
-from ansible_collections.emperor.flask.plugins.plugin_utils.checks import limits, server_names
+from ansible_collections.emperor.flask.plugins.plugin_utils.checks import limits, renaming, server_names
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.templates import Templates
 from ansible_collections.emperor.flask.plugins.plugin_utils.packages import wheels
@@ -100,7 +100,15 @@ class ActionModule(ActionBase):
         slices = {app["name"]: self._slice(app) for app in apps}
         looked = self._module(
             "look",
-            [{"name": app["name"], "python": app.get("python", PYTHON), "limits": slices[app["name"]]} for app in apps],
+            [
+                {
+                    "name": app["name"],
+                    "renamed_from": renaming.old_name(app),
+                    "python": app.get("python", PYTHON),
+                    "limits": slices[app["name"]],
+                }
+                for app in apps
+            ],
         )
         if looked.get("failed"):
             return looked
@@ -116,6 +124,7 @@ class ActionModule(ActionBase):
         gone = {app["name"]: app.get("keep_shared", True) for app in absent}
         gone |= dict.fromkeys(self._unlisted(looked["installed"]), True)
         closing = plans.closing(releases, seen)
+        renamed = {name: one["renamed_from"] for name, one in seen.items() if one["renamed_from"]}
         host = self._vars["inventory_hostname"]
         opens_last = {release.app["name"] for release in changed if closing.get(release.app["name"]) is False}
         result: Result = {
@@ -125,12 +134,12 @@ class ActionModule(ActionBase):
                 *(plans.closing_diff(name, closed) for name, closed in closing.items()),
             ],
             "releases": [plans.line(release, seen[release.app["name"]], release in changed) for release in releases],
-            "told": plans.told(host, gone, closing),
+            "told": plans.told(host, gone, closing, renamed),
             "plan": plans.empty(),
         }
         if self._task.check_mode:
             would = {release.app["name"]: release.why(seen[release.app["name"]]) for release in changed}
-            return {**result, "told": plans.told(host, gone, closing, would)}
+            return {**result, "told": plans.told(host, gone, closing, renamed, would)}
         if gone:
             removed = self._module("remove", [{"name": name, "keep_shared": keep} for name, keep in gone.items()])
             if removed.get("failed"):
@@ -142,11 +151,10 @@ class ActionModule(ActionBase):
             return {**result, **self._close(at_once)}
         for release in changed:
             display.display(f"app '{release.app['name']}': {release.stage}")
-        items = [
-            {"name": release.app["name"], "python": release.app["python"], "limits": slices[release.app["name"]]}
-            for release in changed
-        ]
+        items = [{"name": release.app["name"], "python": release.app["python"]} for release in changed]
         for item, release in zip(items, changed):
+            item["renamed_from"] = renamed.get(item["name"])
+            item["limits"] = slices[item["name"]]
             item["release"] = release.request()
             if not {release.stage.code, release.stage.digest} & set(seen[item["name"]]["codes"]):
                 item["archive"] = self._send(release)
@@ -164,7 +172,8 @@ class ActionModule(ActionBase):
         """The apps that are on the host and in the inventory no longer, where it says that these go: ``flask_app_prune``."""
         if not self._inventory.flag("flask_app_prune") or self._inventory.value("flask_app_only"):
             return []
-        unlisted = [name for name in installed if name not in self._inventory.names()]
+        listed = [*self._inventory.names(), *self._inventory.old_names()]
+        unlisted = [name for name in installed if name not in listed]
         if 2 * len(unlisted) > len(installed) and not self._inventory.flag("flask_app_prune_confirm"):
             raise AnsibleActionFail(
                 f"Nothing was changed, because flask_app_prune would take away {len(unlisted)} of the {len(installed)} apps of this host: "
@@ -237,6 +246,8 @@ class ActionModule(ActionBase):
             return plans.reverted(self._module(step, _items(step, plan["apps"])), self._vars)
         failed = plans.failures(self._vars)
         apps = [app for app in plan["apps"] if app["name"] not in failed]
+        if step == "take_over":
+            apps = [app for app in apps if app["renamed_from"]]
         if STEPS[step].hook:
             apps = [app for app in apps if step in app["hooks"] and plans.leads(self._vars, app["name"])]
         result: Result = self._for_each(step, _items(step, apps)) if apps else {"changed": False}
@@ -331,4 +342,4 @@ class ActionModule(ActionBase):
 
 def _items(step: str, apps: list[Result]) -> list[Result]:
     """What the module is told of the apps of a plan: what the step takes."""
-    return [{key: app[key] for key in ("name", *STEPS[step].takes)} for app in apps]
+    return [{key: app[key] for key in ("name", "renamed_from", *STEPS[step].takes)} for app in apps]

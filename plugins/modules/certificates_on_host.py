@@ -48,6 +48,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.tls.lineages import 
 
 APP = {
     "name": {"required": True},
+    "renamed_from": {},
     "mode": {"required": True},
     "names": {"type": "list", "elements": "str"},
     "order": {"type": "dict"},  # of mode acme: directory and email
@@ -161,6 +162,10 @@ def _pair(app: dict[str, Any], given: dict[str, Any] | None) -> Pair | None:
     standing = os.path.exists(key_pairs.place(app["name"]))
     if standing and (app["mode"] == "acme" or key_pairs.is_self_signed(app["name"], app["names"])):
         return None
+    # That of the app that it was until now is better than one which no browser knows.
+    inherited = key_pairs.standing(app["renamed_from"]) if app["renamed_from"] else None
+    if inherited and (app["mode"] == "acme" or key_pairs.is_self_signed(app["renamed_from"], app["names"])):
+        return inherited
     return key_pairs.self_signed(app["names"])
 
 

@@ -19,6 +19,7 @@ options:
         virtual environment (once per content), the release's folder, and the app's lock. Nothing is done for an app that serves its
         release, with these secrets, healthy. Apps whose C(state) is C(absent) are taken away.
       - C(rollback) stages and starts O(release) of O(app) instead, which is on the host already, with the secrets of today.
+      - C(take_over) stops the app that one with C(renamed_from) was until now, and moves its shared files and logs; for other apps it does nothing.
       - C(before_switch) and C(after_switch) run the hooks of that name, for each app on the first host that releases it.
       - C(candidate) starts a vassal beside the live one, on a socket of its own, and waits until it answers the health request.
       - C(switch) renames the link to the socket, and reloads nginx if the app's site changed.
@@ -26,7 +27,7 @@ options:
       - C(maintenance) closes O(app) or opens it, as O(state) says, whether a release is under way or not. Nothing is reloaded.
       - C(revert) puts everything back after a failure, and always fails, with the first failure's message.
     type: str
-    choices: [stage, rollback, before_switch, candidate, switch, after_switch, retire, maintenance, revert]
+    choices: [stage, rollback, take_over, before_switch, candidate, switch, after_switch, retire, maintenance, revert]
     required: true
   host:
     description: Host as M(emperor.flask.validate) returns it; for C(stage).

@@ -35,7 +35,7 @@ RETURN = r""" # """
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -100,13 +100,14 @@ def main() -> None:
         for item in held:
             if item["name"] in results:
                 _note(step, item, results[item["name"]], params["owner"]["name"])
-        for item in held if declared.lock == ENDS else []:
-            app_lock.free(_app(item).layout.lock)
+        for layout in [layout for item in held for layout in _layouts(item)] if declared.lock == ENDS else []:
+            app_lock.free(layout.lock)
     except app_lock.Taken as taken:
         module.fail_json(msg=str(taken), holder=taken.holder)
     except (Refusal, OSError) as error:
         module.fail_json(msg="\n".join([*failures.values(), _text(str(error))]), by_app=results)
-    others = {"others": site.names_of_others(list(results)), "installed": app_status.names()} if step == "look" else {}
+    ours = [name for item in apps for name in (item["name"], item.get("renamed_from")) if name]
+    others = {"others": site.names_of_others(ours), "installed": app_status.names()} if step == "look" else {}
     changed = any(results.values()) if declared.returns is bool else not declared.reads
     module.exit_json(changed=changed, by_app=results, failures=failures, **others)
 
@@ -154,6 +155,8 @@ def _note(step: str, item: dict[str, Any], result: Any, by: str) -> None:
     else:
         return
     try:
+        if step == "retire" and item.get("renamed_from"):
+            audit.note(item["name"], "renamed", by, before=item["renamed_from"])
         audit.note(item["name"], what, by, **more)
     except OSError as error:
         warn(f"app '{item['name']}': that it was {what} is not in {audit.FILE}: {error}")
@@ -176,19 +179,33 @@ def _locked(locks: ExitStack, params: dict[str, Any]) -> list[dict[str, Any]]:
     Where a step that begins cannot have all, it leaves none behind.
     """
     held: list[dict[str, Any]] = []
+    ours: list[str] = []
     for item in params["apps"]:
         try:
-            locks.enter_context(app_lock.held(_app(item).layout.lock, params["owner"], params["dead"]))
-        except app_lock.Taken as taken:
+            for layout in _layouts(item):
+                locks.enter_context(_held(layout, params))
+                ours.append(layout.lock)
+        except app_lock.Taken:
             if params["step"] == "revert":
                 continue
             if STEPS[params["step"]].lock == BEGINS:
                 locks.close()
-                for other in held:
-                    app_lock.free(_app(other).layout.lock)
-            raise app_lock.Taken(f"app '{item['name']}': {taken}", taken.holder) from taken
+                for lock in ours:
+                    app_lock.free(lock)
+            raise
         held.append(item)
     return held
+
+
+@contextmanager
+def _held(layout: Layout, params: dict[str, Any]) -> Iterator[None]:
+    """Hold an app's lock; that it is taken says which app's."""
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(app_lock.held(layout.lock, params["owner"], params["dead"]))
+        except app_lock.Taken as taken:
+            raise app_lock.Taken(f"app '{layout.name}': {taken}", taken.holder) from taken
+        yield
 
 
 def _text(said: str) -> str:
@@ -197,7 +214,14 @@ def _text(said: str) -> str:
 
 
 def _app(item: dict[str, Any]) -> App:
-    return App(Layout(item["name"]))
+    old = item.get("renamed_from")
+    return App(Layout(item["name"]), Layout(old) if old else None)
+
+
+def _layouts(item: dict[str, Any]) -> list[Layout]:
+    """The app, and the one that it was until now."""
+    app = _app(item)
+    return [layout for layout in (app.layout, app.old) if layout]
 
 
 if __name__ == "__main__":

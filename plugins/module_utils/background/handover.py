@@ -147,6 +147,12 @@ def settle(layout: Layout, live: Activation | None) -> list[str]:
     return lines
 
 
+def finish_jobs(layout: Layout) -> None:
+    """Let the workers of an app finish their jobs and end, and return when they have."""
+    units = [unit for unit in unit_files.of_app(layout) if unit_texts.worker_of(layout, unit)]
+    workers.tell_to_stop(units, wait=True)
+
+
 def remove_all(layout: Layout) -> None:
     """Let no worker or timer start again; what runs is ended with the app's slice. ``forget`` then takes their units away."""
     resumption.withdraw(layout)

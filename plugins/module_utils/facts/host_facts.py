@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import cast
 
-from ansible_collections.emperor.flask.plugins.module_utils.host import apt, users
+from ansible_collections.emperor.flask.plugins.module_utils.host import apt, successions, users
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, run
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import link_target, names_in, sha256
 from ansible_collections.emperor.flask.plugins.module_utils.host.transaction import applied
@@ -87,6 +87,7 @@ def facts(pythons: list[str]) -> dict[str, object]:
         "port_80": listener(80),
         "port_443": listener(443),
         "sets": applied(),
+        "becoming": successions.known(),
         "packages": apt.all_installed(),
         "package_lists": apt.has_lists(),
         "lineages": lineages(),

@@ -39,8 +39,11 @@ SERVER_NAME = re.compile(r"^\s*server_name\s([^;]*);", re.MULTILINE)
 LISTENS_FOR_TLS = re.compile(r"^\s*listen\s+(\S*:)?443\b", re.MULTILINE)
 
 
-def test(layout: Layout, nginx_conf: str, default_server: bool) -> None:
-    """Let nginx read its whole configuration with this site in it, before anything is switched; raise Refusal with what it says."""
+def test(layout: Layout, nginx_conf: str, default_server: bool, old: Layout | None = None) -> None:
+    """Let nginx read its whole configuration with this site in it, and without that of ``old``, before anything is switched.
+
+    Raise Refusal with what it says.
+    """
     if LISTENS_FOR_TLS.search(nginx_conf):
         check_default_server()
     with tempfile.TemporaryDirectory(prefix="emperor-nginx-") as scratch:
@@ -48,6 +51,8 @@ def test(layout: Layout, nginx_conf: str, default_server: bool) -> None:
         with host_lock():  # none is copied that is half changed
             shutil.copytree(NGINX, copy, symlinks=True, ignore=_keys)
         for wanted in (True, False):
+            if old:
+                remove(os.path.join(copy, "conf.d", os.path.basename(old.site(wanted))))
             name = os.path.join(copy, "conf.d", os.path.basename(layout.site(wanted)))
             remove(name)
             if wanted == default_server:
@@ -138,11 +143,16 @@ def link(layout: Layout, default_server: bool) -> None:
 
 def withdraw(layout: Layout) -> None:
     """Take the site away from nginx, so that nothing asks for what is about to go."""
+    unlink(layout)
+    reloader.load()
+
+
+def unlink(layout: Layout) -> None:
+    """Take the site's link away; the reloader makes nginx forget it."""
     if stands(layout):
         with reloader.changing():
             for default in (True, False):
                 remove(layout.site(default))
-    reloader.load()
 
 
 def is_closed(layout: Layout) -> bool:

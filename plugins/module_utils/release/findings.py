@@ -40,6 +40,13 @@ def of_app(layout: Layout, live: Activation | None, limits: str, units: dict[str
     return [*found, *_of_folders(layout, group), *_of_slice(layout, limits)]
 
 
+def of_name(layout: Layout, old: Layout | None) -> list[Finding]:
+    """What is amiss with an app that is on the host under the name that it had before, too."""
+    return (
+        [_release(layout, "old-name", f"it is still to take over what is on this host as '{old.name}'")] if old else []
+    )
+
+
 def _release(layout: Layout, name: str, meaning: str) -> Finding:
     return Finding(name, meaning, RELEASE.format(app=layout.name))
 

@@ -55,10 +55,11 @@ def remove_all(layout: Layout, keep_shared: bool) -> str | None:
     archive = shared_archive.keep(layout) if keep_shared else None
     for name in accounts:
         remove(os.path.join("/var/lib/systemd/linger", name))
-    for folder in (layout.vassals, layout.home, layout.logs, layout.certificates, layout.state):
+    for folder in (layout.vassals, layout.home, layout.logs, layout.certificates):
         remove_tree(folder)
     for name in accounts:
         users.unmake(name, layout.home)
+    remove_tree(layout.state)
     remove(layout.lock)
     return archive
 

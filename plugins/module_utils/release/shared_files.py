@@ -31,13 +31,20 @@ def share(layout: Layout, identity: str, manifest: dict[str, Any], folder: str, 
         raise Refusal(
             f"shared has '{path}', but the source or a build hook has made '{parent}' a link; let it be a folder"
         )
-    if not os.path.lexists(outside):
-        job = jobs.hook(layout, "share", identity, manifest, "/")
-        try:
-            jobs.run_job(job, [*SHELL, BEGIN, "share", inside, outside])
-        except CommandFailed as error:
-            said = jobs.because(error, manifest, "hook")
-            raise Refusal(f"the shared path '{path}' cannot be made {outside}: {said}") from error
+    begin(layout, identity, manifest, inside, path)
     remove_tree(inside)
     os.makedirs(os.path.dirname(inside), exist_ok=True)
     os.symlink(outside, inside)
+
+
+def begin(layout: Layout, identity: str, manifest: dict[str, Any], source: str, path: str) -> None:
+    """Make a shared path, unless it is there, with what ``source`` has, or as a folder where there is no such thing."""
+    outside = os.path.join(layout.shared, path)
+    if os.path.lexists(outside):
+        return
+    job = jobs.hook(layout, "share", identity, manifest, "/")
+    try:
+        jobs.run_job(job, [*SHELL, BEGIN, "share", source, outside])
+    except CommandFailed as error:
+        said = jobs.because(error, manifest, "hook")
+        raise Refusal(f"the shared path '{path}' cannot be made {outside}: {said}") from error

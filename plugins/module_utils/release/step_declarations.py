@@ -35,6 +35,7 @@ STEPS = {
     "wheels": Step(("release", "archive", "python", "limits", "with_packages", "wheels"), BEGINS, dict),
     "stage": Step(("release", "archive", "secrets", "python", "limits", "wheels"), BEGINS, dict, beside=True),
     "rollback": Step(("wanted",), BEGINS, dict),
+    "take_over": Step(("activation",)),
     "before_switch": Step(("activation",), returns=list, hook=True),
     "candidate": Step(("activation",), beside=True),
     "switch": Step(("activation",), reloads=True),
@@ -48,6 +49,7 @@ STEPS = {
 # What an item may hold, as AnsibleModule reads it; secrets come apart, where Ansible keeps them out of the host's journal.
 ITEM: dict[str, dict[str, Any]] = {
     "name": {"required": True},
+    "renamed_from": {},  # the app that it was until now, where that is on the host
     "python": {},  # the interpreter
     "limits": {"default": ""},  # the text of the slice's unit file
     "release": {"type": "dict"},  # the fields of identity.Release

@@ -30,6 +30,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.release import (
     preflight,
     provision,
     removal,
+    renaming,
     retention,
     static_files,
 )
@@ -45,6 +46,7 @@ class App:
     """One app on this host."""
 
     layout: Layout
+    old: Layout | None = None  # the app that this one was until now
 
     def manifest(self, release: str) -> dict[str, Any]:
         """What a release of this app was made of."""
@@ -64,7 +66,9 @@ class App:
         ``limits`` is the text that the unit file of the app's slice should have, ``units`` how its Emperor, workers and timers are.
         """
         layout, live = self.layout, activations.live(self.layout)
+        due = self.old if renaming.is_due(self.old) else None
         version = host_facts.python_version(python)
+        amiss = findings.of_app(layout, live, limits, units)
         return {
             "exists": provision.exists(layout),
             "python": version,
@@ -78,8 +82,9 @@ class App:
             "release": live.release if live else None,
             "activation": str(live) if live else None,
             "manifest": self._made_of(live),
-            "findings": [asdict(found) for found in findings.of_app(layout, live, limits, units)],
-            "closed": site.is_closed(layout),
+            "findings": [asdict(found) for found in [*amiss, *findings.of_name(layout, due)]],
+            "closed": site.is_closed(layout) or (due is not None and live is None and renaming.was_closed(due)),
+            "renamed_from": due.name if due else None,
             "secrets": self._secrets(live),
             "files": {name: _text(os.path.join(layout.current, name)) for name in TEXTS},
         }
@@ -112,9 +117,7 @@ class App:
     ) -> dict[str, Any]:
         """Build the wheels of a release on this host, for all of its kind, and write them to ``wheels``; return their digest."""
         layout = self.layout
-        jobs.require_box(layout.name)
-        jobs.stop_abandoned(layout)
-        provision.prepare(layout, limits)
+        self._provide(limits)
         if not os.path.isdir(layout.code(release.code)):
             contents.stage_code(layout, release, archive, python)
         with apt.meanwhile(with_packages):
@@ -132,9 +135,7 @@ class App:
     ) -> dict[str, Any]:
         """Bring code, packages and the release's folder onto the host, test its site, and number its activation."""
         layout, live = self.layout, activations.live(self.layout)
-        jobs.require_box(layout.name)
-        jobs.stop_abandoned(layout)
-        provision.prepare(layout, limits)
+        self._provide(limits)
         self._exchange_emperor(live)
         live = activations.live(layout)
         self._settle_static()
@@ -147,8 +148,16 @@ class App:
         static_files.stage_static(layout, release)
         if contents.make_release(layout, release):
             retention.mark_staged(layout, release.identity)
-        site.test(layout, release.nginx_conf, release.manifest["default_server"])
+        site.test(layout, release.nginx_conf, release.manifest["default_server"], self.old)
         return self._plan(live, release.identity, secrets)
+
+    def _provide(self, limits: str) -> None:
+        """Give the app what its jobs need; ``limits`` is the text of its slice's unit file."""
+        jobs.require_box(self.layout.name)
+        jobs.stop_abandoned(self.layout)
+        if self.old:
+            renaming.begin(self.layout, self.old)
+        provision.prepare(self.layout, limits)
 
     def _exchange_emperor(self, live: Activation | None) -> None:
         """Let a changed unit file or slice hold for the app. A live release that this version cannot read goes on until another has taken its place."""
@@ -204,6 +213,11 @@ class App:
         same = same and _text(activations.secrets(self.layout, live.number)) == exports
         return same and systemd.is_ready(self.layout.unit) and self._is_healthy(live)
 
+    def take_over(self, activation: Activation) -> None:
+        """Stop the app that this one was until now, and take its shared files and logs."""
+        if self.old:
+            renaming.take_over(self.layout, self.old, activation.release, self.manifest(activation.release))
+
     def before_switch(self, activation: Activation) -> list[str]:
         """Run the hooks of a release before it takes requests; return what they printed."""
         return hooks.run_hooks(self.layout, activation, self.manifest(activation.release), "before_switch")
@@ -229,7 +243,10 @@ class App:
             )
         made_of = self.manifest(activation.release)
         handover.hand_over(self.layout, activation, made_of)
-        self._lead_to(activation)
+        with reloader.changing() if self.old else contextlib.nullcontext():
+            if self.old:
+                site.unlink(self.old)
+            self._lead_to(activation)
         handover.set_timers(self.layout, activation, made_of)
 
     def _lead_to(self, activation: Activation) -> None:
@@ -259,11 +276,17 @@ class App:
             retention.mark_served(self.layout, activation.release)
         elif before and before.release != activation.release:
             retention.mark_withdrawn(self.layout, before.release)
-        return self._tidy(keep)
+        finishing = self._tidy(keep)
+        if self.old:
+            renaming.finish(self.layout, self.old)
+        return finishing
 
     def revert(self, activation: Activation | None, before: Activation | None) -> None:
         """Put everything back as it was before the release was staged: the switch too, where it was made already."""
         layout = self.layout
+        if self.old and before is None:
+            renaming.give_back(layout, self.old)
+            return
         if activation != before and activations.live(layout) == activation:
             if before in activations.governed(layout):
                 self._lead_to(before)

@@ -19,6 +19,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.nginx.site import CE
 
 SET = "certificates"
 LIFETIME = 365  # days of a self-signed certificate: Mozilla's guidelines allow 366
+KEY = "-----BEGIN "  # of the last part of what nginx reads
 SPARE = 30  # days before its end from which a run makes a new one
 SELF_SIGNED = "emperor.flask self-signed"  # its common name, by which it is known again
 # A configuration of our own: the system's may make every self-signed certificate one of an authority.
@@ -52,6 +53,12 @@ class Pair:
 def place(name: str, folder: str = CERTIFICATES) -> str:
     """Where an app's certificate and key stand."""
     return os.path.join(folder, name, "combined.pem")
+
+
+def standing(name: str, folder: str = CERTIFICATES) -> Pair | None:
+    """What an app has, if it has any."""
+    certificate, begins, key = _bytes(place(name, folder)).decode().rpartition(KEY)
+    return Pair(certificate, begins + key) if certificate else None
 
 
 def self_signed(names: list[str]) -> Pair:

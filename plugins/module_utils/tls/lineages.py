@@ -19,7 +19,10 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.files import (
     Access,
     Snapshot,
     link_target,
+    names_in,
     remove,
+    remove_tree,
+    replace_file,
     replace_link,
 )
 from ansible_collections.emperor.flask.plugins.module_utils.host.transaction import File, Record, Transaction
@@ -48,6 +51,11 @@ class Lineage:
     def live(self) -> str:
         """The folder of links to its newest certificate and key."""
         return os.path.join(self.root, "etc/letsencrypt/live", self.name)
+
+    @property
+    def archive(self) -> str:
+        """The folder of all that certbot has got for it."""
+        return os.path.join(self.root, "etc/letsencrypt/archive", self.name)
 
     @property
     def settings(self) -> str:
@@ -112,6 +120,29 @@ class Lineage:
         """Make certbot forget it too, so that nothing renews what nobody needs."""
         self.stop_serving()
         self.delete()
+
+    def inherit(self, old: Lineage) -> None:
+        """Let certbot keep under this name what it keeps for another app, and renew it: nothing is ordered anew.
+
+        certbot has no command for it. Its settings are exchanged last, so that a run that died goes on where it was.
+        """
+        if self.exists or not old.exists:
+            return
+        if os.path.isdir(old.archive):
+            os.rename(old.archive, self.archive)
+        os.makedirs(self.live, 0o755, exist_ok=True)
+        for name in names_in(old.live):
+            if target := link_target(os.path.join(old.live, name)):
+                replace_link(os.path.join(self.live, name), self._renamed(target, old))
+        settings = Snapshot.take(old.settings)
+        text = self._renamed((settings.content or b"").decode(), old)
+        replace_file(self.settings, text.encode(), Access(settings.mode))
+        remove(old.settings)
+        remove_tree(old.live)
+
+    def _renamed(self, text: str, old: Lineage) -> str:
+        """A text with its paths that lead through another lineage's folders."""
+        return re.sub(rf"/{re.escape(old.name)}(?=[/\s]|$)", f"/{self.name}", text)
 
     def delete(self) -> None:
         """Delete what certbot keeps of it."""

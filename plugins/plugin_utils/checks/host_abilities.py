@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.python.uwsgi_build import OLDEST
 from ansible_collections.emperor.flask.plugins.module_utils.tls import key_pairs
-from ansible_collections.emperor.flask.plugins.plugin_utils.checks import limits
+from ansible_collections.emperor.flask.plugins.plugin_utils.checks import limits, renaming
 
 # What the roles' templates ask of the kernel; unit tests hold the two equal.
 QUEUE = 1024  # connections that wait for nginx, and for an app: their listening sockets' backlog
@@ -70,6 +70,7 @@ def _app(host: dict[str, Any], app: dict[str, Any]) -> Iterator[str]:
         yield f"app '{name}': name '{name}' is a group of the host's own; choose another name"
     elif name in host["folders"]:
         yield f"app '{name}': {home} exists on the host and was not made by us; move it away or choose another name"
+    yield from renaming.refusals(host, app)
     builder = f"_{name}"
     if host["accounts"].get(builder, home) != home or (builder in host["groups"] and builder not in host["accounts"]):
         yield f"app '{name}': its builds would run as '{builder}', which is an account or group of the host's own; choose another name"

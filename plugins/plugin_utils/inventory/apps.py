@@ -21,6 +21,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.checks import (
     background,
     limits,
     nginx_options,
+    renaming,
     server_names,
     tls,
 )
@@ -175,6 +176,7 @@ def conflicts(apps: list[App]) -> Iterator[str]:
     for name, count in Counter(app["name"] for app in apps).items():
         if count > 1:
             yield f"app '{name}': name '{name}' is used by {count} apps; give each app a name of its own"
+    yield from renaming.conflicts(apps)
     owner: dict[str, str] = {}
     for app in apps:
         for server_name in app["server_names"] or [""] if app.get("state") != "absent" else []:
@@ -203,6 +205,8 @@ def _check_names(app: App) -> Iterator[str]:
         yield f"name '{name}' must be a small letter followed by small letters, digits, '_' or '-'; it is also a Unix user and a folder"
     if len(name) > NAME_LENGTH:
         yield f"name '{name}' has {len(name)} characters; it is also a Unix user and may have {NAME_LENGTH}, so shorten it"
+    if app["renamed_from"] and not NAME.fullmatch(app["renamed_from"]):
+        yield f"renamed_from '{app['renamed_from']}' is not the name of an app; say the one that it had before, such as notes"
     if name in RESERVED:
         yield f"name '{name}' is {RESERVED[name]} name; choose another"
     if app["state"] == "present" and not MODULE.fullmatch(app["module"]):

@@ -18,7 +18,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.parsing.quoting import unquote
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.emperor.flask.plugins.plugin_utils.checks import tls
+from ansible_collections.emperor.flask.plugins.plugin_utils.checks import renaming, tls
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import apps
 from ansible_collections.emperor.flask.plugins.plugin_utils.source import source
 
@@ -102,6 +102,12 @@ class Inventory:
     def names(self) -> list[str]:
         """The names of all apps, whatever else is wrong with them."""
         return [str(app.get("name")) for _unused, app in self._entries()[0]]
+
+    def old_names(self) -> list[str]:
+        """The names that apps had before, as far as their entries say so, whatever else is wrong with them."""
+        defaults = self.value("flask_app_defaults", {})
+        merged = [apps.merge(defaults, app) for _unused, app in self._entries()[0]]
+        return [old for app in merged if (old := renaming.old_name(app))]
 
     def named(self, name: str | None) -> str:
         """The app that a playbook was told by ``-e app=NAME``; raises AnsibleActionFail for one that there is not."""

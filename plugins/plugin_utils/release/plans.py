@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A plan: what the planning step of a release hands to the steps after it, through the play's variables. It holds no secret.
 
-``began`` is in seconds since the epoch. An app's entry has its name, ``before`` and ``activation`` (each a release with a number),
-``keep`` (releases), ``why`` (it is released), ``back`` (whether this is a rollback), ``opens`` (whether it ends a maintenance), ``hooks``
-(their names), ``host`` (the name it answers to) and ``scheme``.
+``began`` is in seconds since the epoch. An app's entry has its name, ``renamed_from`` (what it is called on the host still, or None), ``before`` and
+``activation`` (each a release with a number), ``keep`` (releases), ``why`` (it is released), ``back`` (whether this is a rollback), ``opens``
+(whether it ends a maintenance), ``hooks`` (their names), ``host`` (the name it answers to) and ``scheme``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ Result = dict[str, Any]
 VARIABLE = "__flask_app_plan"  # where the role's tasks register it
 REGISTERED = (
     VARIABLE,
+    "__flask_app_taken_over",
     "__flask_app_hooks",
     "__flask_app_candidates",
     "__flask_app_switched",
@@ -46,6 +47,7 @@ def of_releases(
         apps.append(
             {
                 "name": name,
+                "renamed_from": seen[name]["renamed_from"],
                 "before": seen[name]["activation"],
                 "activation": None,
                 "host": release.host,
@@ -65,6 +67,7 @@ def of_rollback(began: float, name: str, staged: Result) -> Result:
     """An app that goes back; a rollback keeps all releases and runs no hook. After a failure there is its lock to free."""
     app: Result = {
         "name": name,
+        "renamed_from": None,
         "before": None,
         "activation": None,
         "host": "",
@@ -148,11 +151,22 @@ def report_lines(app: Result, plan: Result, host: str, finishing: list[str]) -> 
     return [report(app, plan, host), *(f"{app['name']} on {host}: {line}" for line in finishing)]
 
 
-def told(host: str, gone: Iterable[str], closing: dict[str, bool], would: dict[str, str] | None = None) -> list[str]:
-    """Lines for people of what is done beside releases; ``would`` is check mode: the apps that it would release, and why."""
+def told(
+    host: str,
+    gone: Iterable[str],
+    closing: dict[str, bool],
+    renamed: dict[str, str],
+    would: dict[str, str] | None = None,
+) -> list[str]:
+    """Lines for people of what is done beside releases; ``renamed`` are old names by new ones.
+
+    ``would`` is check mode: the apps that it would release, and why.
+    """
     may = "" if would is None else "would be "
+    becomes = "becomes" if would is None else "would become"
     states = {True: "closed for maintenance", False: "opened"}
     return [
+        *(f"{old} on {host}: {becomes} {name}" for name, old in renamed.items()),
         *(f"{name} on {host}: {may}taken away" for name in gone),
         *(f"{name} on {host}: {may}{states[closed]}" for name, closed in closing.items()),
         *(f"{name} on {host}: {may}released: {why}" for name, why in (would or {}).items()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import pytest
@@ -90,6 +91,21 @@ def test_a_step_that_begins_leaves_no_lock_where_it_cannot_have_all(step, tmp_pa
     assert done == []
     assert result["msg"].startswith("app 'shop': bob@desk is releasing it")
     assert [holds(tmp_path, one) for one in NAMES] == [False, False, True]
+
+
+def test_the_lock_of_the_name_that_an_app_had_before_is_held_and_freed_too(monkeypatch, tmp_path):
+    monkeypatch.setattr(release_on_host, "Layout", lambda name: Layout(name, str(tmp_path)))
+    item = {"name": "store", "renamed_from": "shop"}
+    params = {"step": "stage", "apps": [item], "owner": ALICE, "dead": []}
+    with ExitStack() as locks:
+        assert release_on_host._locked(locks, params) == [item]
+    assert [holds(tmp_path, name) for name in ("store", "shop")] == [True, True]
+    with ExitStack() as locks, pytest.raises(app_lock.Taken, match="app 'store': alice@laptop is releasing it"):
+        release_on_host._locked(locks, {**params, "owner": BOB})
+    app_lock.free(Layout("store", str(tmp_path)).lock)
+    with ExitStack() as locks, pytest.raises(app_lock.Taken, match="app 'shop': alice@laptop is releasing it"):
+        release_on_host._locked(locks, {**params, "owner": BOB})
+    assert [holds(tmp_path, name) for name in ("store", "shop")] == [False, True]
 
 
 def test_what_was_done_is_written_down_with_who_did_it_and_what_failed_is_not(step):

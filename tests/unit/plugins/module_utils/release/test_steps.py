@@ -128,7 +128,7 @@ def without_root(monkeypatch, tmp_path):
     monkeypatch.setattr(systemd, "is_ready", lambda unit: True)
     monkeypatch.setattr(systemd, "main_pid", lambda unit: 0)
     monkeypatch.setattr(systemd, "schedule", lambda unit, seconds, argv: None)
-    monkeypatch.setattr(site, "test", lambda layout, text, default: None)
+    monkeypatch.setattr(site, "test", lambda layout, text, default, old=None: None)
     monkeypatch.setattr(program, "master", lambda: 1)
     monkeypatch.setattr(reloader, "STATE", str(tmp_path / "state"))
     monkeypatch.setattr(reloader, "OWED", str(tmp_path / "state/owed"))

@@ -113,10 +113,26 @@ def test_neither_certificate_nor_key_is_in_a_diff(apply):
 def test_a_stand_in_is_made_only_where_there_is_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(module.key_pairs, "place", lambda name: str(tmp_path / name))
     monkeypatch.setattr(module.key_pairs, "self_signed", lambda names: Pair("stand-in", "key"))
-    acme = {"name": "shop", "mode": "acme", "names": NAMES}
+    acme = {"name": "shop", "renamed_from": None, "mode": "acme", "names": NAMES}
     assert module._pair(acme, None) == Pair("stand-in", "key")
     (tmp_path / "shop").touch()
     assert module._pair(acme, None) is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "fits", "expected"), [("acme", False, True), ("self_signed", True, True), ("self_signed", False, False)]
+)
+def test_an_app_with_a_new_name_begins_with_the_certificate_that_it_had(tmp_path, monkeypatch, mode, fits, expected):
+    monkeypatch.setattr(module.key_pairs, "place", lambda name, folder="": str(tmp_path / name))
+    monkeypatch.setattr(module.key_pairs, "is_self_signed", lambda name, names: fits and name == "shop")
+    monkeypatch.setattr(module.key_pairs, "self_signed", lambda names: Pair("stand-in", "key"))
+    made = leaf(NAMES)
+    had = Pair(made.certificate, made.key)
+    (tmp_path / "shop").write_bytes(had.combined)
+    app = {"name": "store", "renamed_from": "shop", "mode": mode, "names": NAMES}
+    assert (module._pair(app, None).combined == had.combined) == expected
+    (tmp_path / "shop").unlink()
+    assert module._pair(app, None) == Pair("stand-in", "key")
 
 
 def test_files_are_what_the_controller_sent():

@@ -177,3 +177,52 @@ def test_an_app_that_orders_nothing_any_more_is_forgotten_even_without_certbot(t
 
 def test_without_orders_nothing_is_run_on_the_host():
     assert lineages.issue([]) == []
+
+
+SETTINGS = """\
+version = 4.0.0
+archive_dir = {root}/etc/letsencrypt/archive/{name}
+cert = {root}/etc/letsencrypt/live/{name}/cert.pem
+fullchain = {root}/etc/letsencrypt/live/{name}/fullchain.pem
+[renewalparams]
+server = https://acme.example.com/directory
+[[webroot_map]]
+emperor-shop.example.com = /var/lib/emperor-flask/acme
+"""
+
+
+def test_certbot_renews_under_the_new_name_what_an_app_had_and_nothing_is_ordered(tmp_path):
+    old, new = Lineage("shop", str(tmp_path)), Lineage("store", str(tmp_path))
+    issue(old.archive, "shop.test")
+    Path(old.live).mkdir(parents=True)
+    for name in ("fullchain.pem", "privkey.pem"):
+        Path(old.archive, name).rename(Path(old.archive, name.replace(".", "3.")))
+        Path(old.live, name).symlink_to(f"../../archive/{old.name}/{name.replace('.', '3.')}")
+    Path(old.live, "README").write_text("certbot's")
+    Path(old.settings).parent.mkdir()
+    Path(old.settings).write_text(SETTINGS.format(root=tmp_path, name=old.name))
+    Path(old.settings).chmod(0o640)
+    order = Order("store", ("shop.test",), DIRECTORY)
+    assert order.lack(new) == "it has none yet"
+    new.inherit(old)
+    assert order.lack(new) is None
+    assert Path(new.settings).read_text() == SETTINGS.format(root=tmp_path, name=new.name)
+    assert Path(new.settings).stat().st_mode & 0o777 == 0o640
+    assert not old.exists and not Path(old.live).exists() and not Path(old.archive).exists()
+    new.inherit(old)
+    assert order.lack(new) is None
+
+
+def test_a_lineage_that_a_run_has_half_renamed_is_renamed_by_the_next_one(tmp_path):
+    old, new = lineage(tmp_path, "shop"), Lineage("store", str(tmp_path))
+    Path(new.archive).mkdir(parents=True)
+    Path(new.live).mkdir()
+    new.inherit(old)
+    assert new.exists and not old.exists
+
+
+def test_an_app_that_has_a_lineage_inherits_none(tmp_path):
+    old, new = lineage(tmp_path, "shop"), lineage(tmp_path, "store")
+    before = Path(new.settings).read_text()
+    new.inherit(old)
+    assert (Path(new.settings).read_text(), old.exists) == (before, True)

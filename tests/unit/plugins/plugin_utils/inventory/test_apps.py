@@ -22,6 +22,7 @@ HOST = {
     "pythons_behind": {"/usr/bin/python3": None, "/opt/pyenv": "/home"},
     "accounts": {"root": "/root", "mail": "/var/mail", "www-data": "/var/www", "ours": "/var/www/ours"},
     "groups": ["root", "mail", "sudo"],
+    "becoming": {},
     "folders": ["old", "ours"],
     "somaxconn": 4096,
     "somaxconn_can_be_set": True,
@@ -365,14 +366,27 @@ def test_a_name_that_another_app_of_the_host_has_is_refused_with_both_ways_out(n
     assert bool(said) == bool(words) and all(word in said for word in words)
 
 
-def named(name, *server_names):
-    return {"name": name, "server_names": list(server_names)}
+def named(name, *server_names, **more):
+    return {"name": name, "server_names": list(server_names), **more}
 
 
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
         ([named("a", "x.test"), named("a", "y.test")], ["app 'a'", "name 'a' is used by 2 apps"]),
+        ([named("a", "x.test", renamed_from="a")], ["app 'a': renamed_from is 'a', its own name", "remove the key"]),
+        (
+            [named("b", "x.test", renamed_from="a"), named("a", "y.test")],
+            ["app 'b': renamed_from is 'a', which is in flask_apps too; remove the entry of 'a'"],
+        ),
+        (
+            [named("b", "x.test", renamed_from="a"), {"name": "a", "state": "absent", "server_names": []}],
+            ["app 'b': renamed_from is 'a', which is in flask_apps too"],
+        ),
+        (
+            [named("b", "x.test", renamed_from="a"), named("c", "y.test", renamed_from="a")],
+            ["app 'c': renamed_from is 'a', and app 'b' says so too", "remove the key from the other"],
+        ),
         ([named("a", "x.test"), named("b", "X.test")], ["app 'b'", "'X.test'", "app 'a'", "remove it"]),
         ([named("a"), named("b")], ["app 'b'", "default server", "app 'a'", "server_names"]),
     ],
@@ -480,6 +494,49 @@ def test_more_memory_than_the_machine_has_is_warned_about_with_the_largest_promi
     assert said.endswith("the kernel kills processes of any app, so lower the largest or give the machine more")
     assert limits.overcommitted({**promised, "mail": "1M"}, HOST, "web1").count("2049M") == 1
     assert limits.overcommitted({"shop": "1G", "blog": "50%"}, HOST, "web1") is None
+
+
+OURS = {"journal": "/var/www/journal", "notes": "/var/www/notes"}
+BEGUN = {"name": "journal", "closed": False, "taken": False}
+
+
+@pytest.mark.parametrize(
+    ("accounts", "becoming", "names", "words"),
+    [
+        (
+            OURS,
+            {},
+            ("journal", "notes"),
+            "app 'journal': renamed_from is 'notes', but 'notes' and 'journal' are both on this host",
+        ),
+        (
+            OURS,
+            {"notes": {**BEGUN, "name": "diary"}},
+            ("journal", "notes"),
+            "are both on this host, and neither is overwritten",
+        ),
+        (OURS, {"notes": BEGUN}, ("journal", "notes"), None),
+        (OURS, {"notes": {**BEGUN, "taken": True}}, ("journal", "notes"), None),
+        (OURS, {"notes": BEGUN}, ("notes", None), None),
+        (
+            OURS,
+            {"notes": {**BEGUN, "taken": True}},
+            ("notes", None),
+            "say name: journal and renamed_from: notes, and run again",
+        ),
+        ({"notes": OURS["notes"]}, {}, ("journal", "notes"), None),
+        ({"journal": OURS["journal"]}, {}, ("journal", "notes"), None),
+        ({"journal": OURS["journal"], "notes": "/home/notes"}, {}, ("journal", "notes"), None),
+    ],
+)
+def test_what_is_on_a_host_under_both_names_is_refused_unless_a_run_has_died(accounts, becoming, names, words):
+    host = {**HOST, "accounts": accounts, "becoming": becoming}
+    said = host_abilities.refusals(host, [ready(name=names[0], renamed_from=names[1])])
+    assert len(said) == bool(words) and all(words in sentence for sentence in said)
+
+
+def test_a_name_before_that_none_can_have_is_refused():
+    assert "renamed_from '/var/www/x' is not the name of an app" in mistakes({"renamed_from": "/var/www/x"})
 
 
 def test_an_account_that_builds_could_not_have_is_refused():

@@ -35,7 +35,7 @@ def test_only_what_the_inventory_says_is_closed_or_opened(wanted, closed, expect
 
 
 def test_a_plan_says_which_maintenance_ends_with_the_release():
-    seen = {"shop": {"release": "a" * 12, "activation": f"{'a' * 12}.1"}}
+    seen = {"shop": {"release": "a" * 12, "activation": f"{'a' * 12}.1", "renamed_from": None}}
     for opens in (set(), {"shop"}):
         (app,) = plans.of_releases(1.0, [release(False)], seen, {}, opens)["apps"]
         assert app["opens"] is bool(opens)
@@ -54,20 +54,22 @@ def test_the_diff_says_which_way():
 
 
 def test_the_outcome_names_all_that_changes_and_why():
-    assert plans.told("web1", ["old"], {"shop": True, "blog": False}) == [
+    assert plans.told("web1", ["old"], {"shop": True, "blog": False}, {"shop": "store"}) == [
+        "store on web1: becomes shop",
         "old on web1: taken away",
         "shop on web1: closed for maintenance",
         "blog on web1: opened",
     ]
-    assert plans.told("web1", ["old"], {}, {"shop": "other secrets"}) == [
+    assert plans.told("web1", ["old"], {}, {"shop": "store"}, {"shop": "other secrets"}) == [
+        "store on web1: would become shop",
         "old on web1: would be taken away",
         "shop on web1: would be released: other secrets",
     ]
-    assert plans.told("web1", ["old"], {}, {}) == ["old on web1: would be taken away"]
+    assert plans.told("web1", ["old"], {}, {}, {}) == ["old on web1: would be taken away"]
 
 
 def test_the_same_release_that_is_started_anew_is_reported_with_the_reason():
-    seen = {"shop": {"release": "b" * 12, "activation": f"{'b' * 12}.1"}}
+    seen = {"shop": {"release": "b" * 12, "activation": f"{'b' * 12}.1", "renamed_from": None}}
     plan = plans.of_releases(0, [release(None)], seen, {"shop": {"activation": f"{'b' * 12}.2"}})
     line = plans.report(plan["apps"][0], plan, "web1")
     assert line.startswith("shop on web1: bbbbbbbbbbbb anew, for other secrets, in ")

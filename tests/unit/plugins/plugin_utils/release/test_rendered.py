@@ -176,6 +176,6 @@ def test_an_app_is_asked_and_reported_under_the_name_and_scheme_it_is_served_wit
     assert over_tls.manifest["health"]["host"] == "shop.test"
     assert over_tls.manifest["health"]["scheme"] == "https"
     staged = {"shop": {"activation": f"{over_tls.identity}.1"}}
-    unseen = {"shop": {"release": None, "activation": None}}
+    unseen = {"shop": {"release": None, "activation": None, "renamed_from": None}}
     (app,) = plans.of_releases(0, [over_tls], unseen, staged, {})["apps"]
     assert plans.report(app, {"began": 0}, "web1").endswith("s, https://shop.test/")
