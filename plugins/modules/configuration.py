@@ -9,7 +9,8 @@ short_description: Apply a set of configuration files as one transaction
 description:
   - Renders templates on the controller and applies them on the host in one round trip, all of them or none.
   - Each file is written beside its place and renamed into it; files that the set wrote before and no longer lists are removed.
-    Then O(check) runs and O(service) reloads. When either fails, everything is put back and the task fails with its output.
+    Units whose files are removed are stopped and disabled. Then O(check) runs and O(service) reloads. When either fails, everything is put back and
+    the task fails with its output.
   - A record on the host, C(/var/lib/emperor-flask/<set>.json), remembers what the set owns and a reload that is still owed, so
     that the next run finishes one that died in between.
 version_added: 0.1.0
@@ -50,6 +51,11 @@ options:
       mode: {description: Permission bits in octal., type: str, default: "0644"}
       reload: {description: Whether the service reads this file., type: bool, default: true}
       sensitive: {description: Whether nothing of the content may stand in a diff or log. The mode is then 0600 by default., type: bool, default: false}
+  generated:
+    description: Files that O(service) writes. They are removed when they are no longer listed.
+    type: list
+    elements: path
+    default: []
   absent:
     description: Files that must not exist, such as a packaged default site.
     type: list

@@ -65,6 +65,7 @@ REQUEST: dict[str, Any] = {
             "reload": {"type": "bool", "default": True},
         },
     },
+    "generated": {"type": "list", "elements": "path", "default": []},
     "absent": {"type": "list", "elements": "path", "default": []},
     "aside": {"type": "list", "elements": "path", "default": []},
     "check": {"type": "list", "elements": "str", "default": []},
@@ -99,6 +100,7 @@ def _apply(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     transaction = Transaction(
         record=Record.load(params["set"]),
         files=[_file(item, params["sensitive"]) for item in params["files"]],
+        generated=params["generated"],
         directories={item["path"]: _access(item) for item in params["directories"]},
         absent=params["absent"],
         aside=params["aside"],

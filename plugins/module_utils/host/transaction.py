@@ -97,11 +97,12 @@ def applied(state: str = STATE) -> list[str]:
 class Transaction:
     """Everything a set wants of the host: made, it has only looked; ``apply`` changes, checks, reloads or puts back.
 
-    What is listed in ``aside`` stands under another name for as long as it is listed.
+    What is listed in ``aside`` stands under another name for as long as it is listed. What is listed in ``generated`` is the service's to write.
     """
 
     record: Record
     files: list[File]
+    generated: list[str] = field(default_factory=list)
     directories: dict[str, Access] = field(default_factory=dict)
     absent: list[str] = field(default_factory=list)
     aside: list[str] = field(default_factory=list)
@@ -114,8 +115,8 @@ class Transaction:
             path for path, access in self.directories.items() if not os.path.isdir(path) or access.differs(path)
         ]
         self.written = [file for file in self.files if file.differs()]
-        listed = {file.path for file in self.files}
-        dropped = [path for path in self.record.owned if path not in listed]
+        self.listed = sorted({*(file.path for file in self.files), *self.generated})
+        dropped = [path for path in self.record.owned if path not in self.listed]
         returning = [path for path in self.record.aside if path not in self.aside and os.path.lexists(path + ASIDE)]
         # Where a file has come into the place of one that was put aside, it is the newer one and stays.
         outdated = [path + ASIDE for path in returning if os.path.lexists(path)]
@@ -128,6 +129,7 @@ class Transaction:
         units = [file.path for file in self.written if file.reload and file.path.startswith(UNITS)]
         self.outdates = bool(self.instances) and (self.record.pending or any(os.path.exists(path) for path in units))
         self.kept: list[str] = []
+        self.ended: list[str] = []
 
     @property
     def changed(self) -> bool:
@@ -158,12 +160,13 @@ class Transaction:
     def _apply(self) -> None:
         record = self.record
         owned, pending, aside = list(record.owned), record.pending, list(record.aside)
-        listed, hidden = sorted(file.path for file in self.files), sorted(self.aside)
+        listed, hidden = self.listed, sorted(self.aside)
         self.reloading = pending or bool(self.removed or self.moved) or any(file.reload for file in self.written)
         if self._paths() or (listed, hidden) != (owned, aside):
             record.save([*{*listed, *owned}], self.reloading, [*{*hidden, *aside}])
         try:
             self._stage()
+            self._end_removed()
             self._exchange()
             self.test()
             self._serve()
@@ -193,6 +196,13 @@ class Transaction:
             ensure_directory(path, access)
         for file in self.written:
             stage(file.path, file.content, file.access)
+
+    def _end_removed(self) -> None:
+        """End the units whose files go, a timer before what it starts: systemd would keep them as it has read them."""
+        units = [os.path.basename(path) for path in self.removed if os.path.dirname(path) == UNITS.rstrip("/")]
+        self.ended = [unit for unit in units if systemd.is_ready(unit)]
+        for unit in sorted(units, reverse=True):
+            systemd.disable_now(unit)
 
     def _exchange(self) -> None:
         for path in self._paths():
@@ -252,6 +262,8 @@ class Transaction:
             systemd.daemon_reload()
         if self.service and self.served:
             systemd.try_reload(self.instances or self.service)
+        for unit in self.ended:
+            systemd.enable_now(unit)
 
     def _touches_units(self) -> bool:
         return any(path.startswith(UNITS) for path in [*(file.path for file in self.written), *self.removed])

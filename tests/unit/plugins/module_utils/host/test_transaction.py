@@ -41,6 +41,9 @@ class Systemd:
     def enable_now(self, unit):
         self.calls.append("enable_now")
 
+    def disable_now(self, unit):
+        self.calls.append(f"disable_now {unit}")
+
 
 @pytest.fixture
 def systemd(monkeypatch):
@@ -105,6 +108,37 @@ def test_a_file_that_is_no_longer_listed_goes_and_a_strangers_stays(tmp_path, sy
     assert second.removed == [str(tmp_path / "b")]
     second.apply()
     assert read(tmp_path) == {"a": b"1", "stranger": b"3"}
+
+
+def test_what_the_service_writes_is_its_own_until_it_is_no_longer_listed(tmp_path, systemd, save):
+    for name in ("first", "second"):
+        made = make(tmp_path, {"a": b"1"}, generated=[str(tmp_path / name)])
+        made.apply()
+        assert not make(tmp_path, {"a": b"1"}, generated=[str(tmp_path / name)]).changed
+        assert read(tmp_path) == {"a": b"1"}, "the one before is gone, and this one is not ours to write"
+        (tmp_path / name).write_bytes(b"metrics")
+    assert not make(tmp_path, {"a": b"1"}, generated=[str(tmp_path / "second")]).changed
+    make(tmp_path, {}).apply()
+    assert read(tmp_path) == {}
+
+
+def test_a_unit_whose_file_goes_is_ended_first_and_runs_again_where_it_is_put_back(
+    tmp_path, systemd, save, monkeypatch
+):
+    monkeypatch.setattr(module, "UNITS", f"{tmp_path}/")
+    monkeypatch.setattr(systemd, "is_ready", lambda unit: unit.endswith(".timer"))
+    monkeypatch.setattr(systemd, "enable_now", lambda unit: systemd.calls.append(f"enable_now {unit}"))
+    (tmp_path / "other.timer.d").mkdir()
+    make(tmp_path, {"our.service": b"1", "our.timer": b"1", "other.timer.d/hourly.conf": b"1"}).apply()
+    systemd.calls.clear()
+    with pytest.raises(Refusal):
+        make(tmp_path, {}, check=["false"]).apply()
+    assert read(tmp_path) == {"our.service": b"1", "our.timer": b"1"}
+    ended = ["disable_now our.timer", "disable_now our.service", "daemon_reload"]
+    assert systemd.calls == [*ended, "enable_now our.timer"]
+    systemd.calls.clear()
+    make(tmp_path, {}).apply()
+    assert systemd.calls == ended
 
 
 def test_what_a_check_warns_of_is_said(tmp_path, save, monkeypatch):
