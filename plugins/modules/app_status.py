@@ -37,9 +37,15 @@ EXAMPLES = r"""
 RETURN = r"""
 apps:
   description: >-
-    For each app C(release), C(since) (seconds since the epoch), C(by), C(origin), C(web) (V(up) or V(down)), C(closed) (for maintenance), C(workers),
-    C(timers), C(requests_per_second) and C(errors) (answers of 5xx) of the last five minutes, C(queue) (requests that wait for a process), C(memory) and
-    C(memory_limit) (bytes), C(certificate_days) and C(lock) (who releases it now).
+    For each app C(release), C(since), C(by), C(origin), C(web) (V(up) or V(down)), C(closed) (for maintenance), C(workers),
+    C(timers), C(requests), C(requests_per_second) and C(errors) (answers of 5xx) of the last five minutes, C(threads) (how many requests it can have in hand at
+    once), C(busy) (how many it has, open streams among them), C(queue) (requests that wait for a thread), C(memory) and C(memory_limit) (bytes),
+    C(certificate_ends), C(certificate_days) and C(lock) (who releases it now). Moments are in seconds since the epoch. What is not known is V(null).
+  type: list
+  elements: dict
+  returned: success
+disks:
+  description: The disks that the apps' files are on, each with C(folders), C(free) and C(size) (bytes).
   type: list
   elements: dict
   returned: success
@@ -49,7 +55,7 @@ problems: {description: The same for people., type: list, elements: str, returne
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils.host import app_findings, app_status, audit
+from ansible_collections.emperor.flask.plugins.module_utils.host import app_findings, app_status, audit, unix_sockets
 
 
 def main() -> None:
@@ -65,10 +71,12 @@ def main() -> None:
     apps = module.params["apps"] or known
     if missing := sorted(set(apps) - set(known)):
         module.fail_json(msg=f"there is no app '{missing[0]}' on this host; there are: {', '.join(known) or 'none'}")
-    rows = app_status.status(apps, audit.deployed())
+    rows = app_status.status(apps, audit.deployed(), unix_sockets.in_hand)
     findings = app_findings.found(rows, module.params["host"])
     problems = list(map(app_findings.line, findings))
-    module.exit_json(changed=False, apps=rows, table=app_status.table(rows), findings=findings, problems=problems)
+    disks = app_findings.disks()
+    table = [*app_status.table(rows), *map(app_findings.disk_line, disks)]
+    module.exit_json(changed=False, apps=rows, disks=disks, table=table, findings=findings, problems=problems)
 
 
 if __name__ == "__main__":

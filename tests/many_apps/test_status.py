@@ -1,6 +1,7 @@
 """How the apps are, for people and for monitors: from the controller and on the host."""
 
 import json
+import subprocess
 
 import pytest
 from conftest import HOST
@@ -24,11 +25,57 @@ def test_an_app_that_is_well_is_shown_with_what_serves(jobs):
         assert part in lines[1], part
     told = json.loads("\n".join(shown("--json")[0]))
     (row,) = told["apps"]
-    assert row["requests_per_second"] >= 0.1 and row["errors"] == 0 and row["queue"] == 0 and told["findings"] == []
+    assert row["requests_per_second"] >= 0.1 and row["errors"] == 0 and told["findings"] == []
+    assert (row["busy"], row["threads"], row["queue"]) == (0, 4, 0) and " 0/4 " in lines[1]
+    (disk,) = told["disks"]
+    assert "/var/www" in disk["folders"] and f"{disk['free'] // 2**30} of {disk['size'] // 2**30} GiB" in lines[2]
     assert row["origin"]["path"] == str(jobs.folder)
     run = jobs.play("status")
-    assert run.status == 0 and live(HOST, "jobs") in run.output and "celery 2/2" in run.output
+    assert (
+        run.status == 0
+        and live(HOST, "jobs") in run.output
+        and "celery 2/2" in run.output
+        and "GiB are free" in run.output
+    )
     assert run.changed == [0]
+
+
+# An app may name its sockets as it likes: for ss(8), this one has two lines, and the second is about another app.
+FORGED = r"""
+import os, socket, sys, time
+path = f"x\nu_str LISTEN 99 128 {sys.argv[1]}"
+os.makedirs(os.path.dirname(path))
+server = socket.socket(socket.AF_UNIX)
+server.bind(path)
+server.listen(10)
+clients = [socket.socket(socket.AF_UNIX) for _ in range(5)]
+for client in clients:
+    client.connect(path)
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+def test_threads_that_are_busy_and_requests_that_wait_are_those_of_the_app(jobs):
+    def figures():
+        (row,) = json.loads("\n".join(shown("--json")[0]))["apps"]
+        return row["busy"], row["queue"]
+
+    socket = on(HOST, "readlink -f /var/www/jobs/jobs_uwsgi.sock").strip()
+    folder = "rm -rf /tmp/forged && mkdir -m 777 /tmp/forged && cd /tmp/forged"
+    command = f"{folder} && exec setpriv --reuid nobody --clear-groups python3 -u - {socket}"
+    argv = ["docker", "exec", "-i", HOST, "sh", "-c", command]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as forger:
+        forger.stdin.write(FORGED)
+        forger.stdin.close()
+        pid = int(forger.stdout.readline())
+        assert f"LISTEN 99 128 {socket}" in on(HOST, "ss -xl")
+        assert figures() == (0, 0)
+        on(HOST, "for _ in 1 2 3 4 5 6; do curl -s -H 'Host: jobs.test' localhost/slow/8 >/dev/null 2>&1 & done")
+        until(lambda: figures() == (4, 2))
+        assert " 4/4   2 " in shown()[0][1]
+        until(lambda: figures() == (0, 0))
+        on(HOST, f"kill {pid}; rm -rf /tmp/forged")
 
 
 TIMER = {"name": "digest", "command": "flask digest", "schedule": "*-*-* 06:00"}

@@ -82,6 +82,21 @@ def of_host() -> list[Finding]:
     return found + [finding for disk in DISKS for finding in _of_disk(disk)]
 
 
+def disks() -> list[dict[str, Any]]:
+    """The disks that the apps' files are on: the folders that each holds, how many bytes are free, and in all."""
+    held: dict[int, dict[str, Any]] = {}
+    for folder in filter(os.path.isdir, DISKS):
+        disk = os.statvfs(folder)
+        free, size = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+        held.setdefault(os.stat(folder).st_dev, {"folders": [], "free": free, "size": size})["folders"].append(folder)
+    return list(held.values())
+
+
+def disk_line(disk: dict[str, Any]) -> str:
+    """A disk for people."""
+    return f"disk of {', '.join(disk['folders'])}: {disk['free'] // 2**30} of {disk['size'] // 2**30} GiB are free"
+
+
 def line(finding: Finding) -> str:
     """A finding for people."""
     about = f"{finding['app']}: " if finding["app"] else ""

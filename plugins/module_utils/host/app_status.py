@@ -3,7 +3,7 @@
 """How the apps of a host are: what serves, since when and by whom, and what it takes. Only reads.
 
 The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing of ours.
-systemd is asked once for all apps, and so is the kernel for their sockets; what an app writes is not read.
+systemd is asked once for all apps, and so is the kernel for their sockets; what an app writes is not read. Moments are in seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import ssl
 import stat
 import subprocess
 import time
+from collections.abc import Callable
 from typing import Any
 
 APPS = "/etc/uwsgi/vassals"
@@ -30,6 +31,7 @@ WINDOW = 300  # seconds of the log that are counted
 MOST_LOG = 8 * 2**20  # bytes of its end that are read
 PROPERTIES = "ActiveState,Result,NRestarts,MemoryCurrent,MemoryMax,LastTriggerUSec,NextElapseUSecRealtime"
 UNIT = re.compile(r"emperor-(worker|timer)-(?P<app>[^-]+)-(?P<name>[^-]+?)(?:-[0-9a-f]+\.\d+-\d+)?\.(service|timer)")
+PROCESSES = {"workers": "processes", "p": "processes"}  # uWSGI's other names
 UNSET = ("", "[not set]", "infinity", str(2**64 - 1))
 TIME = re.compile(r'^\{"time":"([^"]+)"')
 HEADINGS = (
@@ -42,6 +44,7 @@ HEADINGS = (
     "timers",
     "req/s",
     "5xx",
+    "busy",
     "queue",
     "memory",
     "certificate",
@@ -54,16 +57,26 @@ def names() -> list[str]:
     return [name for name in found if NAME.fullmatch(name) and os.path.isdir(f"{HOMES}/{name}/releases")]
 
 
-def status(apps: list[str], who: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
-    """How each app is; ``who`` has, by app, who deployed which release."""
+InHand = Callable[[list[str]], dict[str, tuple[int, int]]]
+
+
+def status(apps: list[str], who: dict[str, dict[str, str]], in_hand: InHand) -> list[dict[str, Any]]:
+    """How each app is; ``who`` has, by app, who deployed which release, and ``in_hand`` is unix_sockets'."""
     wanted = _linked()
     slices = {app: f"emperor-{_escaped(app)}.slice" for app in apps}
     emperors = {app: f"uwsgi-emperor@{app}.service" for app in apps}
     timers = [unit.replace(".timer", ".service") for unit in wanted if unit.endswith(".timer")]
     units = _units([*slices.values(), *emperors.values(), *wanted, *timers])
-    requests, queues = _requests(), _queues()
+    live = {app: os.path.join(HOMES, app, _target(f"{HOMES}/{app}/{app}_uwsgi.sock")) for app in apps}
+    requests, sockets = _requests(), {}
+    with contextlib.suppress(OSError):  # a kernel without these diagnostics
+        sockets = in_hand(list(live.values()))
     return [
-        _of(app, units, slices[app], emperors[app], wanted, requests.get(app, (0, 0)), queues, who.get(app, {}))
+        {
+            **_of(app, units[emperors[app]], live[app], who.get(app, {})),
+            **dict(zip(("workers", "timers"), _background(app, wanted, units))),
+            **_taken(requests.get(app, (0, 0)), sockets.get(live[app], (None, None)), units[slices[app]]),
+        }
         for app in apps
     ]
 
@@ -75,56 +88,58 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
 
 
-def _of(
-    app: str,
-    units: dict[str, dict[str, str]],
-    slice_: str,
-    emperor: str,
-    wanted: list[str],
-    requests: tuple[int, int],
-    queues: dict[str, int],
-    who: dict[str, str],
-) -> dict[str, Any]:
+def _of(app: str, emperor: dict[str, str], live: str, who: dict[str, str]) -> dict[str, Any]:
+    """What serves an app, and how it is served."""
     home = f"{HOMES}/{app}"
     release = os.path.basename(_target(f"{home}/current"))
-    live = os.path.join(home, _target(f"{home}/{app}_uwsgi.sock"))
-    workers, timers = _background(app, wanted, units)
+    ends = _certificate_end(f"{CERTIFICATES}/{app}/combined.pem")
     return {
         "app": app,
-        "emperor": units[emperor].get("ActiveState", ""),
+        "emperor": emperor.get("ActiveState", ""),
         "release": release,
         "since": int(os.stat(f"{home}/releases/{release}").st_mtime) if release else None,
         "by": who.get(release),
         "origin": _origin(f"{home}/releases/{release}/manifest.json"),
         "web": "up" if release and _listens(live) else "down",
         "closed": os.path.lexists(f"{home}/maintenance"),
-        "workers": workers,
-        "timers": timers,
+        "threads": _threads(f"{home}/releases/{release}/uwsgi.ini"),
+        "certificate_ends": ends,
+        "certificate_days": None if ends is None else int((ends - time.time()) // 86400),
+        "lock": _lock(f"{LOCKS}/{app}"),
+    }
+
+
+def _taken(
+    requests: tuple[int, int], sockets: tuple[int | None, int | None], slice_: dict[str, str]
+) -> dict[str, int | float | None]:
+    """What an app answers and takes."""
+    return {
+        "requests": requests[0],
         "requests_per_second": round(requests[0] / WINDOW, 2),
         "errors": requests[1],
-        "queue": queues.get(live),
-        "memory": _number(units[slice_].get("MemoryCurrent", "")),
-        "memory_limit": _number(units[slice_].get("MemoryMax", "")),
-        "certificate_days": _certificate_days(f"{CERTIFICATES}/{app}/combined.pem"),
-        "lock": _lock(f"{LOCKS}/{app}"),
+        "busy": sockets[1],
+        "queue": sockets[0],
+        "memory": _number(slice_.get("MemoryCurrent", "")),
+        "memory_limit": _number(slice_.get("MemoryMax", "")),
     }
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     workers = [f"{worker['name']} {worker['running']}/{worker['processes']}" for worker in row["workers"]]
-    timers = [f"{timer['name']} {timer['next'] or 'never'}" for timer in row["timers"]]
+    timers = [f"{timer['name']} {_clock(timer['next']) or 'never'}" for timer in row["timers"]]
     limit = f"/{row['memory_limit'] // 2**20}" if row["memory_limit"] else ""
     web = "closed" if row["closed"] else row["web"]
     return (
         row["app"],
         row["release"] or "-",
-        time.strftime("%Y-%m-%d %H:%M", time.localtime(row["since"])) if row["since"] else "-",
+        _clock(row["since"]) or "-",
         row["by"] or "-",
         f"{web}, releasing: {row['lock']}" if row["lock"] else web,
         ", ".join(workers) or "-",
         ", ".join(timers) or "-",
         f"{row['requests_per_second']:g}",
         str(row["errors"]),
+        "-" if row["busy"] is None else f"{row['busy']}/{row['threads'] or '?'}",
         "-" if row["queue"] is None else str(row["queue"]),
         "-" if row["memory"] is None else f"{row['memory'] // 2**20}{limit} MiB",
         "-" if row["certificate_days"] is None else f"{row['certificate_days']} days",
@@ -214,21 +229,24 @@ def _seconds(iso: str) -> float | None:
     return calendar.timegm(stamp) - (1 if sign == "+" else -1) * (hours * 3600 + minutes * 60)
 
 
-def _queues() -> dict[str, int]:
-    """By path, the connections that wait to be accepted, as the kernel has it (uWSGI's figure is 0 for UNIX sockets: unbit/uwsgi#2588)."""
-    found = {}
-    for line in _said(["ss", "--unix", "--listening", "--no-header"]).splitlines():
-        fields = line.split()
-        if len(fields) > 4 and fields[2].isdigit():
-            found[fields[4]] = int(fields[2])
-    return found
+def _threads(path: str) -> int | None:
+    """How many requests a release can have in hand at once, as its uwsgi.ini says; None where that states no numbers."""
+    said = {}
+    try:
+        with open(path, encoding="utf-8") as stream:
+            for option, _equals, value in (line.partition("=") for line in stream):
+                said[PROCESSES.get(option.strip(), option.strip())] = value.strip()
+        processes = int(said.get("processes", "1").replace("%k", str(os.cpu_count())))
+        return processes * int(said.get("gevent") or said.get("threads", "1"))
+    except (OSError, ValueError):
+        return None
 
 
-def _certificate_days(path: str) -> int | None:
+def _certificate_end(path: str) -> int | None:
     if not os.path.exists(path):
         return None
     end = _said(["openssl", "x509", "-in", path, "-noout", "-enddate"]).partition("=")[2].strip()
-    return int((ssl.cert_time_to_seconds(end) - time.time()) // 86400) if end else None
+    return int(ssl.cert_time_to_seconds(end)) if end else None
 
 
 def _lock(path: str) -> str | None:
@@ -276,9 +294,14 @@ def _target(link: str) -> str:
         return ""
 
 
-def _moment(said: str) -> str | None:
-    """A moment as systemctl writes it, without the day of the week; None where there is none."""
-    return None if said in (*UNSET, "n/a", "0") else re.sub(r"^[A-Z][a-z]{2} ", "", said)
+def _moment(said: str) -> int | None:
+    """A moment that systemctl writes in UTC; None where there is none."""
+    return None if said in (*UNSET, "n/a", "0") else calendar.timegm(time.strptime(said[4:23], "%Y-%m-%d %H:%M:%S"))
+
+
+def _clock(moment: int | None) -> str | None:
+    """A moment for people, in the host's time zone."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment)) if moment else None
 
 
 def _number(said: str) -> int | None:
@@ -286,8 +309,11 @@ def _number(said: str) -> int | None:
 
 
 def _said(argv: list[str]) -> str:
-    """What a program prints; nothing where it is not there or fails."""
+    """What a program prints, its moments in UTC; nothing where it is not there or fails."""
+    utc = {**os.environ, "TZ": "UTC"}
     try:
-        return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout
+        return subprocess.run(
+            argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True, env=utc
+        ).stdout
     except (OSError, subprocess.CalledProcessError):
         return ""

@@ -17,6 +17,7 @@ import app_restart
 import app_status
 import audit
 import box
+import unix_sockets
 import uwsgi_client
 
 USAGE = """usage: sudo flask-app                            shows how all apps are; its exit status is 1 where something is wrong
@@ -45,12 +46,14 @@ def show(named, options):
         fail("must run as root, to see what every app has: sudo flask-app")
     for app in named:
         require(app)
-    rows = app_status.status(named or app_status.names(), audit.deployed())
+    rows = app_status.status(named or app_status.names(), audit.deployed(), unix_sockets.in_hand)
     findings = app_findings.found(rows, "--doctor" in options)
+    disks = app_findings.disks()
     if "--json" in options:
-        print(json.dumps({"apps": rows, "findings": findings}, indent=2))
+        print(json.dumps({"apps": rows, "findings": findings, "disks": disks}, indent=2))
     else:
-        print("\n".join([*app_status.table(rows), *map(app_findings.line, findings)]))
+        lines = [*app_status.table(rows), *map(app_findings.disk_line, disks), *map(app_findings.line, findings)]
+        print("\n".join(lines))
     sys.exit(bool(findings))
 
 

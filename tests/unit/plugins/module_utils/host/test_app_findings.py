@@ -83,6 +83,15 @@ def test_what_is_wrong_with_a_host_is_said(programs, tmp_path, monkeypatch):
     assert found["nginx-refuses"].endswith('unknown directive "x" in /etc/nginx/conf.d/x.conf:1')
 
 
+def test_folders_of_one_disk_are_told_of_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(app_findings, "DISKS", (str(tmp_path), "/proc", f"{tmp_path}/none", str(tmp_path.parent)))
+    here, proc = app_findings.disks()
+    assert here["folders"] == [str(tmp_path), str(tmp_path.parent)] and 0 < here["free"] <= here["size"]
+    assert proc == {"folders": ["/proc"], "free": 0, "size": 0}
+    line = app_findings.disk_line({"folders": ["/var/www", "/opt"], "free": 5 * 2**30, "size": 20 * 2**30})
+    assert line == "disk of /var/www, /opt: 5 of 20 GiB are free"
+
+
 def test_the_runbook_has_an_entry_for_each_code_and_for_no_other():
     text = Path(app_findings.__file__).read_text(encoding="utf-8")
     codes = set(re.findall(r'_finding\(\s*(?:app|""),\s*"([a-z-]+)"', text))

@@ -60,9 +60,7 @@ def test_workers_and_timers_are_those_that_are_to_run():
     }
     workers, timers = app_status._background("my-shop", wanted, units)
     assert workers == [{"name": "mail-out", "processes": 2, "running": 1, "restarts": 3}]
-    assert timers == [
-        {"name": "digest", "waits": True, "last": "2026-11-30 06:00:00 UTC", "next": None, "result": "exit-code"}
-    ]
+    assert timers == [{"name": "digest", "waits": True, "last": 1796018400, "next": None, "result": "exit-code"}]
 
 
 def test_the_table_has_a_line_for_each_app():
@@ -70,7 +68,9 @@ def test_the_table_has_a_line_for_each_app():
         "app": "shop",
         "release": "ab12",
         "web": "up",
-        "queue": 0,
+        "threads": 8,
+        "busy": 3,
+        "queue": 12,
         "certificate_days": 80,
         "since": 0,
         "by": None,
@@ -81,8 +81,9 @@ def test_the_table_has_a_line_for_each_app():
         "lock": "anna@laptop",
         "closed": True,
         "workers": [{"name": "mail", "running": 1, "processes": 2}],
-        "timers": [{"name": "digest", "next": None}],
+        "timers": [{"name": "digest", "next": None}, {"name": "check", "next": 1796018400}],
     }
+    due = time.strftime("%Y-%m-%d %H:%M", time.localtime(1796018400))
     head, line = app_status.table([row])
     assert head.split() == list(app_status.HEADINGS)
     for part in (
@@ -90,12 +91,45 @@ def test_the_table_has_a_line_for_each_app():
         "ab12",
         "closed, releasing: anna@laptop",
         "mail 1/2",
-        "digest never",
+        f"digest never, check {due}",
+        " 3/8   12 ",
         "1.5",
         "128/512 MiB",
         "80 days",
     ):
         assert part in line
+
+
+@pytest.mark.parametrize(
+    ("lines", "threads"),
+    [
+        ("processes = 2\nthreads = 4", 8),
+        ("processes = 2\nthreads = 4\nworkers=3", 12),
+        ("processes = %k\nthreads = 4", 4 * os.cpu_count()),
+        ("processes = 2\ngevent = 1010", 2020),
+        ("threads = 4", 4),
+        ("", 1),
+        ("processes = $(CORES)", None),
+    ],
+)
+def test_how_much_a_release_can_have_in_hand_is_what_its_configuration_says(tmp_path, lines, threads):
+    (tmp_path / "uwsgi.ini").write_text(f"[uwsgi]\n; threads = 9\n{lines}\n")
+    assert app_status._threads(str(tmp_path / "uwsgi.ini")) == threads
+    assert app_status._threads(str(tmp_path / "gone.ini")) is None
+
+
+def test_an_app_is_shown_where_the_kernel_does_not_tell_of_sockets(tmp_path, monkeypatch):
+    monkeypatch.setattr(app_status, "HOMES", str(tmp_path))
+    monkeypatch.setattr(app_status, "_units", lambda asked: {unit: {} for unit in asked})
+
+    def in_hand(paths):
+        raise OSError("no such diagnostics")
+
+    (row,) = app_status.status(["shop"], {}, in_hand)
+    assert (row["release"], row["web"], row["busy"], row["queue"]) == ("", "down", None, None)
+    assert " -  " in app_status.table([row])[1]
+    (row,) = app_status.status(["shop"], {}, lambda paths: dict.fromkeys(paths, (12, 8)))
+    assert (row["busy"], row["queue"]) == (8, 12)
 
 
 def test_only_what_is_an_apps_counts_as_one(tmp_path, monkeypatch):
