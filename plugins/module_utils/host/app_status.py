@@ -29,9 +29,10 @@ LOCKS = "/var/lib/emperor-flask/locks"
 CERTIFICATES = "/etc/nginx/certificates"
 WINDOW = 300  # seconds of the log that are counted
 MOST_LOG = 8 * 2**20  # bytes of its end that are read
-PROPERTIES = "ActiveState,Result,NRestarts,MemoryCurrent,MemoryMax,LastTriggerUSec,NextElapseUSecRealtime"
+PROPERTIES = "ActiveState,Result,NRestarts,MemoryCurrent,MemoryMax,TasksCurrent,LastTriggerUSec,NextElapseUSecRealtime"
 UNIT = re.compile(r"emperor-(worker|timer)-(?P<app>[^-]+)-(?P<name>[^-]+?)(?:-[0-9a-f]+\.\d+-\d+)?\.(service|timer)")
 PROCESSES = {"workers": "processes", "p": "processes"}  # uWSGI's other names
+ASLEEP = "2"  # processes and threads of an Emperor's unit whose app sleeps: the Emperor, and the vassal's master
 UNSET = ("", "[not set]", "infinity", str(2**64 - 1))
 TIME = re.compile(r'^\{"time":"([^"]+)"')
 HEADINGS = (
@@ -73,7 +74,7 @@ def status(apps: list[str], who: dict[str, dict[str, str]], in_hand: InHand) -> 
         sockets = in_hand(list(live.values()))
     return [
         {
-            **_of(app, units[emperors[app]], live[app], who.get(app, {})),
+            **_of(app, units[emperors[app]], live[app], live[app] in sockets, who.get(app, {})),
             **dict(zip(("workers", "timers"), _background(app, wanted, units))),
             **_taken(requests.get(app, (0, 0)), sockets.get(live[app], (None, None)), units[slices[app]]),
         }
@@ -88,19 +89,21 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
 
 
-def _of(app: str, emperor: dict[str, str], live: str, who: dict[str, str]) -> dict[str, Any]:
-    """What serves an app, and how it is served."""
+def _of(app: str, emperor: dict[str, str], live: str, listed: bool, who: dict[str, str]) -> dict[str, Any]:
+    """What serves an app, and how it is served; ``listed`` says that the kernel knows who listens on ``live``: to connect would wake an app that sleeps."""
     home = f"{HOMES}/{app}"
     release = os.path.basename(_target(f"{home}/current"))
     ends = _certificate_end(f"{CERTIFICATES}/{app}/combined.pem")
+    made_of = _manifest(f"{home}/releases/{release}/manifest.json")
+    asleep = listed and bool(made_of.get("idle")) and emperor.get("TasksCurrent") == ASLEEP
     return {
         "app": app,
         "emperor": emperor.get("ActiveState", ""),
         "release": release,
         "since": int(os.stat(f"{home}/releases/{release}").st_mtime) if release else None,
         "by": who.get(release),
-        "origin": _origin(f"{home}/releases/{release}/manifest.json"),
-        "web": "up" if release and _listens(live) else "down",
+        "origin": made_of.get("origin", {}).get("source", {}),
+        "web": "asleep" if asleep else "up" if release and _listens(live) else "down",
         "closed": os.path.lexists(f"{home}/maintenance"),
         "threads": _threads(f"{home}/releases/{release}/uwsgi.ini"),
         "certificate_ends": ends,
@@ -278,12 +281,13 @@ def _listens(path: str) -> bool:
         os.close(descriptor)
 
 
-def _origin(path: str) -> dict[str, str]:
+def _manifest(path: str) -> dict[str, Any]:
+    """What a release was made of; nothing where that cannot be read."""
     try:
         with open(path, encoding="utf-8") as stream:
-            origin: dict[str, str] = json.load(stream)["origin"]["source"]
-            return origin
-    except (OSError, ValueError, KeyError):
+            made_of: dict[str, Any] = json.load(stream)
+            return made_of
+    except (OSError, ValueError):
         return {}
 
 

@@ -36,6 +36,7 @@ class State:
     file: str
     control_group: str
     restarts: int = 0  # that systemd has made by itself
+    tasks: int | None = None  # processes and threads, where they are counted
 
     @property
     def is_ready(self) -> bool:
@@ -48,7 +49,9 @@ def states(units: Iterable[str]) -> dict[str, State]:
     asked = list(units)
     if not asked:
         return {}
-    answer = run(["systemctl", "show", "--property=ActiveState,UnitFileState,ControlGroup,NRestarts", *asked])
+    answer = run(
+        ["systemctl", "show", "--property=ActiveState,UnitFileState,ControlGroup,NRestarts,TasksCurrent", *asked]
+    )
     blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in answer.strip().split("\n\n")]
     return {
         unit: State(
@@ -56,6 +59,7 @@ def states(units: Iterable[str]) -> dict[str, State]:
             block.get("UnitFileState", ""),
             block.get("ControlGroup", ""),
             int(block.get("NRestarts") or 0),
+            int(block["TasksCurrent"]) if block.get("TasksCurrent", "").isdigit() else None,
         )
         for unit, block in zip(asked, blocks)
     }

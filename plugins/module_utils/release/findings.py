@@ -63,7 +63,9 @@ def _of_vassal(layout: Layout, live: Activation, units: dict[str, systemd.State]
         yield _release(layout, "emperor", f"its Emperor, {layout.unit}, does not run")
     elif live not in activations.governed(layout):
         yield _release(layout, "vassal", f"the ini of its vassal {live} is missing")
-    elif not activations.is_healthy(layout, live, manifest.health(layout, made_of)):
+    elif not activations.is_asleep(layout, live, made_of, emperor) and not activations.is_healthy(
+        layout, live, manifest.health(layout, made_of)
+    ):
         yield _release(layout, "health", f"it does not answer its health request, {made_of['health']['path']}")
     elif emperor_exchange.is_due(layout, emperor):
         yield _release(layout, "old-emperor", "its Emperor runs as it was started before its unit or slice changed")

@@ -30,7 +30,7 @@ def migrated(manifest: Manifest) -> Manifest:
     """A manifest with all that today's have.
 
     Those of 0.1.0's development lack the time limits, the ceilings, the Python that carries uWSGI (there was a program) and the scheme.
-    ``unlimited`` says that the release was started without ceilings.
+    ``unlimited`` says that the release was started without ceilings. One of an app that stays awake has no ``idle``.
     """
     if manifest["schema"] != SCHEMA:
         raise Unknown(f"its manifest has schema {manifest['schema']}, and this version of emperor.flask reads {SCHEMA}")
@@ -38,6 +38,7 @@ def migrated(manifest: Manifest) -> Manifest:
         "timeouts": box.TIMEOUTS,
         "limits": box.LIMITS,
         "interpreter": "",
+        "idle": 0,
         "unlimited": "limits" not in manifest,
         **manifest,
         "health": {"scheme": "http", **manifest["health"]},

@@ -51,6 +51,9 @@ TRACEBACK = re.compile(
 )  # its exception
 UNKNOWN_OPTION = re.compile(r"\[strict-mode\] unknown config directive: (.*)$", re.MULTILINE)
 INTERVAL = 0.1  # seconds between two looks at a candidate
+ASLEEP = 2  # processes and threads of an Emperor's unit whose app sleeps: the Emperor, and the vassal's master
+SOCKETS = "/proc/net/unix"  # number, references, protocol, flags, type, state, inode and path of each
+LISTENS = 0x10000  # the flag of a socket that somebody listens on (linux/net.h: __SO_ACCEPTCON)
 
 
 @dataclass(frozen=True)
@@ -232,6 +235,14 @@ def is_healthy(layout: Layout, activation: Activation, health: Health) -> bool:
         return False
 
 
+def is_asleep(layout: Layout, activation: Activation, manifest: dict[str, Any], emperor: systemd.State) -> bool:
+    """Tell whether a running activation sleeps until its next request; ``emperor`` is how its Emperor is. It was healthy when it fell asleep.
+
+    Nothing is asked over its socket, which would wake it.
+    """
+    return bool(manifest["idle"]) and emperor.tasks == ASLEEP and _is_listening(socket(layout, activation))
+
+
 def switch(layout: Layout, activation: Activation) -> None:
     """Send requests to an activation: the rename of the socket's link is the switch."""
     replace_link(layout.socket, os.path.join("run", f"{activation}.sock"))
@@ -264,6 +275,13 @@ def retire(layout: Layout, activation: Activation) -> None:
             f"app '{layout.name}': what may be left of its vassal {activation} in {MERCY} seconds will not be ended, since systemd does not "
             f"schedule that: {error.output}. To end it: {END} {layout.name} {activation}"
         )
+
+
+def _is_listening(path: str) -> bool:
+    """Tell whether somebody listens on a socket, without a connection to it."""
+    with open(SOCKETS, encoding="utf-8", errors="surrogateescape") as stream:
+        lines = [line.split(maxsplit=7) for line in stream]
+    return any(int(line[3], 16) & LISTENS for line in lines if line[7:] == [f"{path}\n"])
 
 
 def _first_start(log: str) -> str:

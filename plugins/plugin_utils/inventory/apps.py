@@ -19,6 +19,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.commands import
 from ansible_collections.emperor.flask.plugins.module_utils.release.shell_exports import exports
 from ansible_collections.emperor.flask.plugins.plugin_utils.checks import (
     background,
+    idle,
     limits,
     nginx_options,
     renaming,
@@ -127,6 +128,7 @@ def prepare(app: App, base: Path, version: str | None = None, with_source: bool 
     for check in CHECKS:
         mistakes += check(prepared)
     mistakes += _check_source(prepared) if with_source else []
+    prepared["idle"] = idle.seconds(prepared["idle"])
     return prepared, mistakes
 
 
@@ -317,4 +319,5 @@ CHECKS = (
     nginx_options.mistakes,
     limits.mistakes,
     background.mistakes,
+    idle.mistakes,
 )

@@ -74,6 +74,7 @@ class Rendered:
             "health": {**self.app["health"], "host": self.host, "scheme": self.scheme},
             "hooks": self.app["hooks"],
             "timeouts": self.app["timeouts"],
+            **({"idle": self.app["idle"]} if self.app["idle"] else {}),
             "limits": {"files": self.app["limits"]["files"], "log": limits.size(self.app["limits"]["log"])},
             "shared": self.app["shared"],
             "static": self.app["static"],

@@ -10,6 +10,8 @@ With gevent (concurrency: gevent) requests and the watch are greenlets, and code
 
 Event streams and websockets have no deadline, but a number that may be open; when their vassal or worker is to go, each is told and ends.
 What has not ended when its vassal's time is over is cut, and counted in the log.
+
+A vassal that nobody asks may sleep (idle): its workers end, with the app's memory, and its master has new ones when the next request comes.
 """
 
 import _socket
@@ -36,6 +38,9 @@ del sys.path[0]
 TICK = 1  # seconds between two looks
 MERCY = 30  # seconds that the other requests of a worker that is to end have, as worker-reload-mercy says
 AGAIN = 5  # seconds until a worker that could not import the app is replaced, while others serve
+ORDER = 40  # the signal at which the master ends its workers and waits for a request, as uwsgi.ini says
+TOGETHER = 10  # seconds until the workers that end for a sleep have all ended, or go on
+AWAKE, ENDING, ORDERED = range(3)  # how far a vassal is on its way to sleep
 CHUNK = 65536  # bytes of a body that are read at once
 EVENTS = "text/event-stream"
 # For an event stream, where the app says nothing else: nginx passes on each event at once, and no cache keeps any.
@@ -231,12 +236,63 @@ class Vassal:
         return self.is_to_go() and time.monotonic() - self.since > self.drain
 
 
+class Sleep:
+    """The sleep of a vassal that had no request for ``after`` seconds; 0, it stays awake.
+
+    uWSGI's own (idle) kills one worker after the other while the rest take requests. Here each worker ends as for a release, and the one that
+    takes its place waits before it imports the app. When all wait, no request can be lost, and the master is told to end them.
+    """
+
+    def __init__(self, after, state, vassal):
+        """``state`` is the memory that the workers share."""
+        self.after, self.state, self.vassal = after, state, vassal
+        self.answered, self.since = None, 0
+
+    def is_due(self, busy, now):
+        """Tell a worker whether it is to end for the sleep; ``busy`` says that it has a request. One that has keeps all of them awake."""
+        if not self.after:
+            return False
+        answered = uwsgi.total_requests()
+        if busy or answered != self.answered:
+            self.answered, self.since, self.state[0] = answered, now, AWAKE
+        elif now - self.since > self.after and not any(worker["status"] == "busy" for worker in uwsgi.workers()):
+            self.state[0] = ENDING
+        return self.state[0] == ENDING
+
+    def wait(self, worker):
+        """Return when a new worker is to import the app: at once, but where its vassal goes to sleep."""
+        if not self.after or not worker:
+            return
+        if self.state[0] == ORDERED:  # the master has slept: this worker is for the request that came
+            self.state[0] = AWAKE
+        self.state[worker] = self.state[0]
+        deadline = time.monotonic() + TOGETHER
+        while self.state[0] == ORDERED or (self.state[0] == ENDING and time.monotonic() < deadline):
+            if self.vassal.is_to_go():
+                os._exit(0)
+            if worker == 1 and self.state[0] == ENDING and all(self.state[1:]):
+                time.sleep(TICK)  # by then the master knows all that it has started
+                if self.state[0] == ENDING:
+                    say(f"no request for {self.after} s: the app sleeps until the next one")
+                    self.state[0] = ORDERED
+                    os.kill(uwsgi.masterpid(), ORDER)
+            time.sleep(TICK / 10)
+        self.state[0] = self.state[worker] = AWAKE
+
+
 class Application:
     """The app, as uWSGI calls it."""
 
-    def __init__(self, app, limit, turn, streams, vassal):
+    def __init__(self, app, limit, turn, streams, vassal, sleep):
         """``limit`` is in seconds; ``turn`` is a file whose lock the worker holds that is to end."""
-        self.app, self.limit, self.turn, self.streams, self.vassal = app, limit, turn, streams, vassal
+        self.app, self.limit, self.turn, self.streams, self.vassal, self.sleep = (
+            app,
+            limit,
+            turn,
+            streams,
+            vassal,
+            sleep,
+        )
         self.under_way = {}  # the requests: since when, in which thread, and what was asked
         self.watch, self.starting = None, threading.Lock()
 
@@ -342,7 +398,7 @@ class Application:
         """Watch the requests, for as long as the worker lives."""
         if not greenlets:
             signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are for uWSGI's threads
-        said, leaving = set(), None
+        said, leaving, resting = set(), None, False
         while True:
             faulthandler.dump_traceback_later(self.limit + TICK, exit=True, file=STDERR)
             time.sleep(TICK)
@@ -353,7 +409,10 @@ class Application:
             if over and leaving is None and self.has_turn():
                 leaving = now
                 os.kill(os.getpid(), signal.SIGHUP)  # uWSGI: take no more requests, and end once these are answered
-            self.streams.end(bool(leaving) or self.vassal.is_to_go())
+            if leaving is None and self.sleep.is_due(bool(requests), now) and not resting:
+                resting = True
+                os.kill(os.getpid(), signal.SIGHUP)
+            self.streams.end(bool(leaving) or resting or self.vassal.is_to_go())
             if self.vassal.is_over() and requests:
                 say(
                     f"worker {uwsgi.worker_id()} (process {os.getpid()}) is killed: {self.vassal.drain} s after its vassal was told to go (drain), "
@@ -429,10 +488,14 @@ def loaded(module):
 # What earlier versions of uwsgi.ini do not state has a default: their workers may begin anew with this file.
 vassal = Vassal(getattr(uwsgi, "told_to_go", b"\0"), int(uwsgi.opt.get("app-drain", b"55")))
 slots = Streams(int(uwsgi.opt.get("app-streams", b"0")))
+sleep = Sleep(int(uwsgi.opt.get("app-idle", b"0")), getattr(uwsgi, "asleep", None), vassal)
+sleep.wait(uwsgi.worker_id())
 emperor_log.mark()
 app = loaded(uwsgi.opt["app-module"].decode())
 greenlets = is_patched() and "gevent" in uwsgi.opt  # the app may patch by itself, in a process of threads too
 current = sys.modules["greenlet"].getcurrent if greenlets else threading.get_ident
 if not greenlets:
     sys.setswitchinterval(max(sys.getswitchinterval(), slots.most * WAKE))
-application = Application(app, int(uwsgi.opt["app-limit"]), uwsgi.turn, slots, vassal)
+application = Application(app, int(uwsgi.opt["app-limit"]), uwsgi.turn, slots, vassal, sleep)
+if sleep.after and uwsgi.worker_id():
+    application.start()  # one that gets no request is to sleep with the others

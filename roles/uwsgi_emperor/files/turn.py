@@ -2,7 +2,8 @@
 """Imported by every vassal's master, for serve.py: what the workers share.
 
 ``uwsgi.turn`` is a file: the worker that is to be replaced holds its lock. ``uwsgi.told_to_go`` is memory: the Emperor's message that the
-vassal is to end or to begin anew runs a hook of uwsgi.ini, which sets its one byte.
+vassal is to end or to begin anew runs a hook of uwsgi.ini, which sets its one byte. ``uwsgi.asleep`` is memory too: how far the vassal is on
+its way to sleep, and a byte for each worker, set while that waits for the others.
 """
 
 import mmap
@@ -12,6 +13,7 @@ import uwsgi
 
 uwsgi.turn = os.memfd_create("turn")
 uwsgi.told_to_go = mmap.mmap(-1, 1)
+uwsgi.asleep = mmap.mmap(-1, 1 + uwsgi.numproc)
 
 
 def go():

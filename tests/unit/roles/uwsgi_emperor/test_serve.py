@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 import time
+from itertools import count
 from types import ModuleType
 
 import pytest
@@ -16,6 +17,8 @@ CHUNK = 65536
 
 class Worker(ModuleType):
     """uWSGI's module, as a worker sees it."""
+
+    numproc = 2
 
     def __init__(self, module="json:dumps", respawns=0, number=1, streams=2):
         super().__init__("uwsgi")
@@ -57,9 +60,14 @@ def program(monkeypatch):
     return made
 
 
+def awake(program):
+    """What says that a vassal never sleeps."""
+    return program.Sleep(0, None, None)
+
+
 def application(program, app, turn=None):
     """The app as uWSGI calls it, in a worker that may have two streams open."""
-    return program.Application(app, 5, turn, program.Streams(2), program.Vassal(b"\0", 55))
+    return program.Application(app, 5, turn, program.Streams(2), program.Vassal(b"\0", 55), awake(program))
 
 
 def request(body=b"", wrapper=lambda file, size: file):
@@ -264,7 +272,7 @@ def test_a_stream_that_is_to_end_ends_between_two_events_and_says_when_to_come_b
 
 
 def test_an_app_without_streams_is_told_so_once_and_serves_on(program, capfd):
-    served = program.Application(streaming, 5, None, program.Streams(0), program.Vassal(b"\0", 55))
+    served = program.Application(streaming, 5, None, program.Streams(0), program.Vassal(b"\0", 55), awake(program))
     for _ in range(2):
         assert len(list(served(request(), lambda *stated: None))) == 4
     assert capfd.readouterr().err.count("say streams: N in the inventory") == 1
@@ -325,7 +333,7 @@ def test_a_websocket_beyond_the_slots_is_refused(program, monkeypatch):
 
 def test_an_upgrade_to_an_app_without_streams_is_an_ordinary_request(program, capfd):
     served = program.Application(
-        lambda environ, start: [b"plain"], 5, None, program.Streams(0), program.Vassal(b"\0", 55)
+        lambda environ, start: [b"plain"], 5, None, program.Streams(0), program.Vassal(b"\0", 55), awake(program)
     )
     environ = {**request(), "HTTP_UPGRADE": "websocket"}
     assert list(served(environ, lambda *stated: None)) == [b"plain"]
@@ -408,7 +416,7 @@ class Over(Exception):
 
 def test_what_outlives_the_drain_of_a_vassal_is_counted_and_cut(program, monkeypatch, capfd):
     clock, sent, told = [1000.0], [], bytearray(1)
-    served = program.Application(None, 300, None, program.Streams(9), program.Vassal(told, 20))
+    served = program.Application(None, 300, None, program.Streams(9), program.Vassal(told, 20), awake(program))
     served.under_way = {number: (float("inf"), number, request()) for number in (1, 2)} | {3: (990.0, 3, request())}
     served.streams.open = {1: None, 2: None}
 
@@ -458,6 +466,136 @@ def test_the_master_tells_its_workers_to_go_in_memory_that_they_share(monkeypatc
     assert worker.is_to_go() and not worker.is_over()
 
 
+class Sleepy:
+    """uWSGI as two workers see it, a clock, and the signals that were sent; the workers take turns with the clock."""
+
+    def __init__(self, program, monkeypatch):
+        self.program, self.clock, self.answered, self.busy, self.sent = program, 1000.0, 0, [], []
+        self.told, self.state = bytearray(1), bytearray(3)
+        self.steps = []  # what happens while somebody waits
+        uwsgi = ModuleType("uwsgi")
+        uwsgi.total_requests = lambda: self.answered
+        uwsgi.workers = lambda: [{"status": "busy" if number in self.busy else "idle"} for number in (1, 2)]
+        uwsgi.masterpid = lambda: 4711
+        monkeypatch.setattr(program, "uwsgi", uwsgi)
+        monkeypatch.setattr(program.time, "monotonic", lambda: self.clock)
+        monkeypatch.setattr(program.time, "sleep", self.wait)
+        monkeypatch.setattr(program.os, "kill", self.kill)
+
+    def sleep(self):
+        """The sleep as another worker knows it."""
+        return self.program.Sleep(60, self.state, self.program.Vassal(self.told, 55))
+
+    def wait(self, seconds):
+        self.clock += seconds
+        if self.steps:
+            self.steps.pop(0)()
+
+    def kill(self, pid, number):
+        """The master ends the worker that waits."""
+        self.sent.append((pid, number))
+        raise Over
+
+
+@pytest.fixture
+def sleepy(program, monkeypatch):
+    return Sleepy(program, monkeypatch)
+
+
+def due(sleepy, *workers, busy=()):
+    """What each worker is told in a look."""
+    return [worker.is_due(number in busy, sleepy.clock) for number, worker in enumerate(workers)]
+
+
+def test_a_vassal_stays_awake_for_as_long_as_somebody_asks_and_all_workers_end_together(sleepy):
+    workers = [sleepy.sleep(), sleepy.sleep()]
+    for _ in range(3):
+        assert due(sleepy, *workers) == [False, False]
+        sleepy.clock += 50
+        sleepy.answered += 1
+    assert due(sleepy, *workers) == [False, False]
+    sleepy.clock += 61
+    sleepy.busy = [2]  # another one's stream, which has been open for long
+    assert due(sleepy, *workers) == [False, False]
+    sleepy.busy = []
+    assert due(sleepy, *workers) == [True, True]
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["under way", "answered"])
+def test_a_request_that_comes_meanwhile_keeps_all_awake(sleepy, ended):
+    first, second = sleepy.sleep(), sleepy.sleep()
+    due(sleepy, first, second)
+    sleepy.clock += 61
+    assert due(sleepy, first) == [True]
+    sleepy.answered += ended
+    assert due(sleepy, sleepy.sleep(), second, busy=() if ended else (1,)) == [False, False]
+    first.wait(1)  # it imports the app again, at once
+    assert sleepy.state == bytes(3)
+
+
+def test_the_master_is_told_once_all_workers_wait_and_the_next_ones_serve(sleepy, capfd):
+    ending, ordered = sleepy.program.ENDING, sleepy.program.ORDERED
+    sleepy.state[0] = ending
+    sleepy.steps = [lambda: None, lambda: sleepy.state.__setitem__(2, 1)]
+    with pytest.raises(Over):
+        sleepy.sleep().wait(1)
+    assert sleepy.sent == [(4711, sleepy.program.ORDER)] and sleepy.state == bytes([ordered, 1, 1])
+    assert "no request for 60 s: the app sleeps until the next one" in capfd.readouterr().err
+    sleepy.sleep().wait(2)
+    sleepy.sleep().wait(1)
+    assert sleepy.state == bytes(3) and len(sleepy.sent) == 1
+
+
+def test_a_worker_waits_for_its_end_once_the_master_is_told(sleepy):
+    sleepy.state[:] = bytes([sleepy.program.ENDING, 0, 0])
+
+    def tell():
+        sleepy.state[0] = sleepy.program.ORDERED
+
+    def end():
+        raise Over
+
+    sleepy.steps = [tell, *[lambda: None] * 200, end]
+    with pytest.raises(Over):
+        sleepy.sleep().wait(2)
+    assert sleepy.state[0] == sleepy.program.ORDERED
+
+
+def test_workers_that_do_not_end_together_go_on(sleepy):
+    sleepy.state[0] = sleepy.program.ENDING
+    sleepy.sleep().wait(1)
+    assert sleepy.state == bytes(3) and sleepy.sent == [] and 10 <= sleepy.clock - 1000 < 12
+
+
+def test_a_worker_that_waits_ends_with_its_vassal(sleepy, monkeypatch):
+    def end(_status):
+        raise Over
+
+    monkeypatch.setattr(sleepy.program.os, "_exit", end)
+    sleepy.state[0] = sleepy.program.ENDING
+    sleepy.told[0] = 1
+    with pytest.raises(Over):
+        sleepy.sleep().wait(2)
+
+
+def test_the_look_that_is_due_ends_the_worker_once_as_a_release_does(sleepy, monkeypatch):
+    program, looks = sleepy.program, count(1)
+    served = program.Application(None, 5, None, program.Streams(9), program.Vassal(b"\0", 55), sleepy.sleep())
+    monkeypatch.setattr(program.signal, "pthread_sigmask", lambda *_: None)
+    monkeypatch.setattr(program.faulthandler, "dump_traceback_later", lambda *_, **__: None)
+    monkeypatch.setattr(program.os, "kill", lambda _pid, number: sleepy.sent.append(number))
+
+    def wait(seconds):
+        sleepy.clock += seconds
+        if next(looks) > 70:
+            raise Over
+
+    monkeypatch.setattr(program.time, "sleep", wait)
+    with pytest.raises(Over):
+        served.look()
+    assert sleepy.sent == [program.signal.SIGHUP] and served.streams.ending
+
+
 @pytest.mark.parametrize(
     ("stuck_for", "others", "signals"),
     [(99, 0, ["SIGHUP", "SIGKILL"]), (99, 1, ["SIGHUP"] + ["SIGKILL"]), (6.5, 1, ["SIGHUP", "SIGKILL"]), (3, 1, [])],
@@ -467,7 +605,9 @@ def test_a_worker_ends_after_its_mercy_and_never_in_the_look_that_told_it_to_lea
     program, monkeypatch, stuck_for, others, signals
 ):
     clock, sent, looks = [1000.0], [], []
-    served = program.Application(None, 5, os.memfd_create("turn"), program.Streams(0), program.Vassal(b"\0", 55))
+    served = program.Application(
+        None, 5, os.memfd_create("turn"), program.Streams(0), program.Vassal(b"\0", 55), awake(program)
+    )
     frames = {7: sys._getframe(), 8: sys._getframe()}
     served.under_way = {8: (float("inf"), 8, request())} if others else {}
     served.under_way[7] = 1000.0, 7, request()

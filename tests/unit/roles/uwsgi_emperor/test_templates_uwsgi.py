@@ -20,6 +20,7 @@ APP = {
     "preload": False,
     "harakiri": 60,
     "drain": 55,
+    "idle": 0,
     "vassal_extra": {},
 }
 FOLDERS = {
@@ -89,6 +90,14 @@ def test_streams_have_threads_of_their_own_and_no_deadline_of_uwsgis():
     options = vassal(streams=100)
     assert options["threads"] == ["116"] and "app-streams=100" in options["set-placeholder"]
     assert "harakiri" not in options
+
+
+def test_an_app_that_may_sleep_says_when_and_nothing_else_changes():
+    options = vassal(idle=900)
+    assert options.pop("hook-master-start") == ["unix_signal:40 uwsgi_go_cheap"]
+    options["set-placeholder"].remove("app-idle=900")
+    assert options == vassal()
+    assert "ORDER = 40 " in (ROLES / "uwsgi_emperor/files/serve.py").read_text()
 
 
 def test_greenlets_are_far_more_than_streams():

@@ -142,3 +142,26 @@ def test_only_what_is_an_apps_counts_as_one(tmp_path, monkeypatch):
     for name in ("shop", "my-app", "theirs.ini"):
         (tmp_path / "www" / name / "releases").mkdir(parents=True)
     assert app_status.names() == ["my-app", "shop"]
+
+
+@pytest.mark.parametrize(
+    ("idle", "tasks", "listed", "web"),
+    [(900, "2", True, "asleep"), (900, "5", True, "up"), (900, "2", False, "up"), (None, "2", True, "up")],
+    ids=["asleep", "awake", "unknown to the kernel", "never sleeps"],
+)
+def test_an_app_that_sleeps_is_shown_so_and_not_woken(tmp_path, monkeypatch, idle, tasks, listed, web):
+    monkeypatch.setattr(app_status, "HOMES", str(tmp_path))
+    release = tmp_path / "shop/releases/ab12"
+    release.mkdir(parents=True)
+    (release / "manifest.json").write_text(
+        json.dumps({"origin": {"source": {"path": "x"}}} | ({"idle": idle} if idle else {}))
+    )
+    (tmp_path / "shop/current").symlink_to("releases/ab12")
+    (tmp_path / "shop/shop_uwsgi.sock").symlink_to("run/ab12.1.sock")
+    knocked = []
+    monkeypatch.setattr(app_status, "_listens", lambda path: knocked.append(path) or True)
+    live = f"{tmp_path}/shop/run/ab12.1.sock"
+    units = {"slice": {}, "emperor": {"ActiveState": "active", "TasksCurrent": tasks}}
+    row = app_status._of("shop", units, "slice", "emperor", [], (0, 0), {live: 0} if listed else {}, {})
+    assert row["web"] == web and knocked == ([] if web == "asleep" else [live])
+    assert row["origin"] == {"path": "x"}

@@ -73,16 +73,17 @@ def test_a_unit_is_ready_where_it_is_enabled_and_runs(asked, file, active, ready
     assert words() == [
         "systemctl",
         "show",
-        "--property=ActiveState,UnitFileState,ControlGroup,NRestarts",
+        "--property=ActiveState,UnitFileState,ControlGroup,NRestarts,TasksCurrent",
         "nginx.service",
     ]
 
 
 def test_many_units_are_one_question(asked):
-    answer = "NRestarts=2\\nControlGroup=/a.slice/x=1\\nActiveState=active\\nUnitFileState=enabled\\n\\nActiveState=inactive\\nUnitFileState=\\n"
+    first = "NRestarts=2\\nTasksCurrent=7\\nControlGroup=/a.slice/x=1\\nActiveState=active\\nUnitFileState=enabled\\n"
+    answer = f"{first}\\nActiveState=inactive\\nUnitFileState=\\nTasksCurrent=[not set]\\n"
     words = asked("systemctl", f"printf '{answer}'")
     assert systemd.states(["a.service", "gone.service"]) == {
-        "a.service": systemd.State("active", "enabled", "/a.slice/x=1", 2),
+        "a.service": systemd.State("active", "enabled", "/a.slice/x=1", 2, 7),
         "gone.service": systemd.State("inactive", "", ""),
     }
     assert words()[-2:] == ["a.service", "gone.service"]

@@ -55,7 +55,8 @@ def test_a_manifest_of_an_older_version_has_all_that_todays_have(write):
 def test_a_manifest_of_today_stays_as_it_is(write):
     new = {**OLD, "limits": {"files": 1, "log": 2}, "timeouts": {}, "interpreter": "python"}
     new["health"] = {**OLD["health"], "scheme": "https"}
-    assert manifest.read(write(new), "01") == {**new, "unlimited": False}
+    assert manifest.read(write(new), "01") == {**new, "unlimited": False, "idle": 0}
+    assert manifest.migrated({**new, "idle": 900})["idle"] == 900
 
 
 def test_a_manifest_of_a_later_version_is_not_read(write):

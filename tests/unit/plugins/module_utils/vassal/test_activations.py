@@ -361,3 +361,29 @@ def test_the_cause_is_not_pushed_out_by_the_attempts_that_follow(layout):
     Path(layout.log).write_text(text)
     with pytest.raises(Refusal, match=r"ImportError: no such thing$"):
         activations.wait_until_healthy(layout, Activation(RELEASE, 1), Health("/", ("200",), 1), QUIET)
+
+
+@pytest.mark.parametrize(
+    ("idle", "tasks", "listens", "asleep"),
+    [
+        (900, 2, True, True),
+        (900, 5, True, False),
+        (900, None, True, False),
+        (900, 2, False, False),
+        (0, 2, True, False),
+    ],
+    ids=["asleep", "awake", "not counted", "gone", "never sleeps"],
+)
+def test_an_app_sleeps_where_only_its_master_is_left_and_listens(layout, monkeypatch, idle, tasks, listens, asleep):
+    monkeypatch.chdir(layout.run)  # a socket's path is short
+    activation = Activation(RELEASE, 1)
+    monkeypatch.setattr(activations, "socket", lambda _layout, activation: f"{activation}.sock")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"{activation}.sock")
+        if listens:
+            server.listen()
+        emperor = systemd.State("active", "enabled", "", 0, tasks)
+        assert activations.is_asleep(layout, activation, {"idle": idle}, emperor) is asleep
+        server.setblocking(False)
+        with pytest.raises(OSError):  # nobody has knocked
+            server.accept()

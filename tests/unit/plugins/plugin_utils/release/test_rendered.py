@@ -56,6 +56,14 @@ def test_whatever_is_part_of_a_release_makes_another(changes):
     assert release(**changes).identity != release().identity
 
 
+def test_an_app_that_stays_awake_has_the_id_that_it_always_had_and_a_span_is_its_seconds():
+    awake, asleep = release(), release(idle="15m")
+    assert "idle" not in awake.manifest and release(idle=0).identity == awake.identity
+    assert asleep.manifest["idle"] == 900
+    assert asleep.identity == release(idle=900).identity == release(idle="900s").identity != awake.identity
+    assert release(idle="2h").manifest["idle"] == 7200
+
+
 def test_code_makes_another_release(tmp_path):
     (tmp_path / "hello.py").write_text("app = 1\n")
     first = release(source={"path": str(tmp_path)}).identity
