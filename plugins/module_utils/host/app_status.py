@@ -90,12 +90,11 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _of(app: str, emperor: dict[str, str], live: str, listed: bool, who: dict[str, str]) -> dict[str, Any]:
-    """What serves an app, and how it is served; ``listed`` says that the kernel knows who listens on ``live``: to connect would wake an app that sleeps."""
+    """What serves an app, and how it is served; ``listed`` says that the kernel knows of somebody who listens on ``live``."""
     home = f"{HOMES}/{app}"
     release = os.path.basename(_target(f"{home}/current"))
     ends = _certificate_end(f"{CERTIFICATES}/{app}/combined.pem")
     made_of = _manifest(f"{home}/releases/{release}/manifest.json")
-    asleep = listed and bool(made_of.get("idle")) and emperor.get("TasksCurrent") == ASLEEP
     return {
         "app": app,
         "emperor": emperor.get("ActiveState", ""),
@@ -103,7 +102,7 @@ def _of(app: str, emperor: dict[str, str], live: str, listed: bool, who: dict[st
         "since": int(os.stat(f"{home}/releases/{release}").st_mtime) if release else None,
         "by": who.get(release),
         "origin": made_of.get("origin", {}).get("source", {}),
-        "web": "asleep" if asleep else "up" if release and _listens(live) else "down",
+        "web": _web(live, listed, made_of, emperor) if release else "down",
         "closed": os.path.lexists(f"{home}/maintenance"),
         "threads": _threads(f"{home}/releases/{release}/uwsgi.ini"),
         "certificate_ends": ends,
@@ -125,6 +124,13 @@ def _taken(
         "memory": _number(slice_.get("MemoryCurrent", "")),
         "memory_limit": _number(slice_.get("MemoryMax", "")),
     }
+
+
+def _web(live: str, listed: bool, made_of: dict[str, Any], emperor: dict[str, str]) -> str:
+    """Whether the live release takes requests. One that may sleep is not asked: a connection would wake it, or keep it from falling asleep."""
+    if made_of.get("idle") and listed:
+        return "asleep" if emperor.get("TasksCurrent") == ASLEEP else "up"
+    return "up" if _listens(live) else "down"
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

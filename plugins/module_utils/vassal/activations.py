@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.common.warnings import warn
-from ansible_collections.emperor.flask.plugins.module_utils.host import box, cgroup, systemd
+from ansible_collections.emperor.flask.plugins.module_utils.host import box, cgroup, systemd, unix_sockets
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal, tail
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import (
     ACTIVATION,
@@ -52,8 +52,6 @@ TRACEBACK = re.compile(
 UNKNOWN_OPTION = re.compile(r"\[strict-mode\] unknown config directive: (.*)$", re.MULTILINE)
 INTERVAL = 0.1  # seconds between two looks at a candidate
 ASLEEP = 2  # processes and threads of an Emperor's unit whose app sleeps: the Emperor, and the vassal's master
-SOCKETS = "/proc/net/unix"  # number, references, protocol, flags, type, state, inode and path of each
-LISTENS = 0x10000  # the flag of a socket that somebody listens on (linux/net.h: __SO_ACCEPTCON)
 
 
 @dataclass(frozen=True)
@@ -278,10 +276,11 @@ def retire(layout: Layout, activation: Activation) -> None:
 
 
 def _is_listening(path: str) -> bool:
-    """Tell whether somebody listens on a socket, without a connection to it."""
-    with open(SOCKETS, encoding="utf-8", errors="surrogateescape") as stream:
-        lines = [line.split(maxsplit=7) for line in stream]
-    return any(int(line[3], 16) & LISTENS for line in lines if line[7:] == [f"{path}\n"])
+    """Tell whether somebody listens on a socket that is still in its place, without a connection to it."""
+    try:
+        return path in unix_sockets.in_hand([path])
+    except OSError:  # a kernel without these diagnostics: it is asked, and wakes
+        return False
 
 
 def _first_start(log: str) -> str:

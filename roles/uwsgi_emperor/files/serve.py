@@ -39,6 +39,7 @@ TICK = 1  # seconds between two looks
 MERCY = 30  # seconds that the other requests of a worker that is to end have, as worker-reload-mercy says
 AGAIN = 5  # seconds until a worker that could not import the app is replaced, while others serve
 ORDER = 40  # the signal at which the master ends its workers and waits for a request, as uwsgi.ini says
+LAST = 5  # seconds that a worker which ends for a sleep has for what an app does at its end, or for a thread of the app's that never ends
 TOGETHER = 10  # seconds until the workers that end for a sleep have all ended, or go on
 AWAKE, ENDING, ORDERED = range(3)  # how far a vassal is on its way to sleep
 CHUNK = 65536  # bytes of a body that are read at once
@@ -398,7 +399,7 @@ class Application:
         """Watch the requests, for as long as the worker lives."""
         if not greenlets:
             signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are for uWSGI's threads
-        said, leaving, resting = set(), None, False
+        said, leaving, resting = set(), None, None
         while True:
             faulthandler.dump_traceback_later(self.limit + TICK, exit=True, file=STDERR)
             time.sleep(TICK)
@@ -409,10 +410,12 @@ class Application:
             if over and leaving is None and self.has_turn():
                 leaving = now
                 os.kill(os.getpid(), signal.SIGHUP)  # uWSGI: take no more requests, and end once these are answered
-            if leaving is None and self.sleep.is_due(bool(requests), now) and not resting:
-                resting = True
+            if leaving is None and self.sleep.is_due(bool(requests), now) and resting is None:
+                resting = now
                 os.kill(os.getpid(), signal.SIGHUP)
-            self.streams.end(bool(leaving) or resting or self.vassal.is_to_go())
+            if resting and not requests and now - resting > LAST:
+                os.kill(os.getpid(), signal.SIGKILL)
+            self.streams.end(bool(leaving or resting) or self.vassal.is_to_go())
             if self.vassal.is_over() and requests:
                 say(
                     f"worker {uwsgi.worker_id()} (process {os.getpid()}) is killed: {self.vassal.drain} s after its vassal was told to go (drain), "

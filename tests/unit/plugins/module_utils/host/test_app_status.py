@@ -145,23 +145,30 @@ def test_only_what_is_an_apps_counts_as_one(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("idle", "tasks", "listed", "web"),
-    [(900, "2", True, "asleep"), (900, "5", True, "up"), (900, "2", False, "up"), (None, "2", True, "up")],
-    ids=["asleep", "awake", "unknown to the kernel", "never sleeps"],
+    ("idle", "tasks", "listed", "there", "web", "asked"),
+    [
+        (900, "2", True, True, "asleep", False),
+        (900, "5", True, True, "up", False),
+        (900, "2", False, True, "down", True),
+        (900, "2", True, False, "down", True),
+        (None, "2", True, True, "down", True),
+    ],
+    ids=["asleep", "awake", "unknown to the kernel", "without its socket", "never sleeps"],
 )
-def test_an_app_that_sleeps_is_shown_so_and_not_woken(tmp_path, monkeypatch, idle, tasks, listed, web):
-    monkeypatch.setattr(app_status, "HOMES", str(tmp_path))
+def test_an_app_that_may_sleep_is_shown_without_a_connection(
+    tmp_path, monkeypatch, idle, tasks, listed, there, web, asked
+):
+    monkeypatch.chdir(tmp_path)  # a socket's path is short
     release = tmp_path / "shop/releases/ab12"
     release.mkdir(parents=True)
-    (release / "manifest.json").write_text(
-        json.dumps({"origin": {"source": {"path": "x"}}} | ({"idle": idle} if idle else {}))
-    )
-    (tmp_path / "shop/current").symlink_to("releases/ab12")
-    (tmp_path / "shop/shop_uwsgi.sock").symlink_to("run/ab12.1.sock")
+    made_of = {"origin": {"source": {"path": "x"}}} | ({"idle": idle} if idle else {})
+    (release / "manifest.json").write_text(json.dumps(made_of))
     knocked = []
-    monkeypatch.setattr(app_status, "_listens", lambda path: knocked.append(path) or True)
-    live = f"{tmp_path}/shop/run/ab12.1.sock"
-    units = {"slice": {}, "emperor": {"ActiveState": "active", "TasksCurrent": tasks}}
-    row = app_status._of("shop", units, "slice", "emperor", [], (0, 0), {live: 0} if listed else {}, {})
-    assert row["web"] == web and knocked == ([] if web == "asleep" else [live])
-    assert row["origin"] == {"path": "x"}
+    monkeypatch.setattr(app_status, "_listens", lambda path: knocked.append(path))
+    with socket.socket(socket.AF_UNIX) as server:
+        if there:
+            server.bind("live.sock")
+        read = app_status._manifest(f"{release}/manifest.json")
+        assert app_status._web("live.sock", read, {"TasksCurrent": tasks}, {"live.sock": 0} if listed else {}) == web
+    assert bool(knocked) is asked
+    assert app_status._manifest("nowhere") == {}

@@ -387,3 +387,5 @@ def test_an_app_sleeps_where_only_its_master_is_left_and_listens(layout, monkeyp
         server.setblocking(False)
         with pytest.raises(OSError):  # nobody has knocked
             server.accept()
+        os.unlink(f"{activation}.sock")
+        assert not activations.is_asleep(layout, activation, {"idle": idle}, emperor)
