@@ -256,7 +256,7 @@ class Sleep:
         answered = uwsgi.total_requests()
         if busy or answered != self.answered:
             self.answered, self.since, self.state[0] = answered, now, AWAKE
-        elif now - self.since > self.after and not any(worker["status"] == "busy" for worker in uwsgi.workers()):
+        elif now - self.since > self.after and not any(worker["status"] == b"busy" for worker in uwsgi.workers()):
             self.state[0] = ENDING
         return self.state[0] == ENDING
 

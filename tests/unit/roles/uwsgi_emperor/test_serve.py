@@ -475,7 +475,7 @@ class Sleepy:
         self.steps = []  # what happens while somebody waits
         uwsgi = ModuleType("uwsgi")
         uwsgi.total_requests = lambda: self.answered
-        uwsgi.workers = lambda: [{"status": "busy" if number in self.busy else "idle"} for number in (1, 2)]
+        uwsgi.workers = lambda: [{"status": b"busy" if number in self.busy else b"idle"} for number in (1, 2)]
         uwsgi.masterpid = lambda: 4711
         monkeypatch.setattr(program, "uwsgi", uwsgi)
         monkeypatch.setattr(program.time, "monotonic", lambda: self.clock)
