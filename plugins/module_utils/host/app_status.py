@@ -69,12 +69,15 @@ def status(apps: list[str], who: dict[str, dict[str, str]], in_hand: InHand) -> 
     timers = [unit.replace(".timer", ".service") for unit in wanted if unit.endswith(".timer")]
     units = _units([*slices.values(), *emperors.values(), *wanted, *timers])
     live = {app: os.path.join(HOMES, app, _target(f"{HOMES}/{app}/{app}_uwsgi.sock")) for app in apps}
-    requests, sockets = _requests(), {}
-    with contextlib.suppress(OSError):  # a kernel without these diagnostics
+    requests = _requests()
+    try:
         sockets = in_hand(list(live.values()))
+        listened = {app: live[app] in sockets for app in apps}
+    except OSError:  # a kernel without these diagnostics; to connect to a socket makes its queue one longer
+        sockets, listened = {}, {app: _listens(live[app]) for app in apps}
     return [
         {
-            **_of(app, units[emperors[app]], live[app], live[app] in sockets, who.get(app, {})),
+            **_of(app, units[emperors[app]], listened[app], who.get(app, {})),
             **dict(zip(("workers", "timers"), _background(app, wanted, units))),
             **_taken(requests.get(app, (0, 0)), sockets.get(live[app], (None, None)), units[slices[app]]),
         }
@@ -89,8 +92,8 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
 
 
-def _of(app: str, emperor: dict[str, str], live: str, listed: bool, who: dict[str, str]) -> dict[str, Any]:
-    """What serves an app, and how it is served; ``listed`` says that the kernel knows of somebody who listens on ``live``."""
+def _of(app: str, emperor: dict[str, str], listened: bool, who: dict[str, str]) -> dict[str, Any]:
+    """What serves an app, and how it is served."""
     home = f"{HOMES}/{app}"
     release = os.path.basename(_target(f"{home}/current"))
     ends = _certificate_end(f"{CERTIFICATES}/{app}/combined.pem")
@@ -99,10 +102,10 @@ def _of(app: str, emperor: dict[str, str], live: str, listed: bool, who: dict[st
         "app": app,
         "emperor": emperor.get("ActiveState", ""),
         "release": release,
-        "since": int(os.stat(f"{home}/releases/{release}").st_mtime) if release else None,
+        "since": _since(f"{home}/releases/{release}") if release else None,
         "by": who.get(release),
         "origin": made_of.get("origin", {}).get("source", {}),
-        "web": _web(live, listed, made_of, emperor) if release else "down",
+        "web": _web(made_of, emperor) if release and listened else "down",
         "closed": os.path.lexists(f"{home}/maintenance"),
         "threads": _threads(f"{home}/releases/{release}/uwsgi.ini"),
         "certificate_ends": ends,
@@ -126,11 +129,9 @@ def _taken(
     }
 
 
-def _web(live: str, listed: bool, made_of: dict[str, Any], emperor: dict[str, str]) -> str:
-    """Whether the live release takes requests. One that may sleep is not asked: a connection would wake it, or keep it from falling asleep."""
-    if made_of.get("idle") and listed:
-        return "asleep" if emperor.get("TasksCurrent") == ASLEEP else "up"
-    return "up" if _listens(live) else "down"
+def _web(made_of: dict[str, Any], emperor: dict[str, str]) -> str:
+    """Whether what listens is awake."""
+    return "asleep" if made_of.get("idle") and emperor.get("TasksCurrent") == ASLEEP else "up"
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -285,6 +286,14 @@ def _listens(path: str) -> bool:
         return False
     finally:
         os.close(descriptor)
+
+
+def _since(path: str) -> int | None:
+    """When a release was deployed; None where its app is being taken away."""
+    try:
+        return int(os.stat(path).st_mtime)
+    except OSError:
+        return None
 
 
 def _manifest(path: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import socket
 import time
 
 import pytest
-from ansible_collections.emperor.flask.plugins.module_utils.host import app_status
+from ansible_collections.emperor.flask.plugins.module_utils.host import app_status, unix_sockets
 
 
 def test_requests_of_the_last_minutes_are_counted_by_app(tmp_path, monkeypatch):
@@ -128,8 +128,26 @@ def test_an_app_is_shown_where_the_kernel_does_not_tell_of_sockets(tmp_path, mon
     (row,) = app_status.status(["shop"], {}, in_hand)
     assert (row["release"], row["web"], row["busy"], row["queue"]) == ("", "down", None, None)
     assert " -  " in app_status.table([row])[1]
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/current").symlink_to("releases/ab12")  # it is being taken away
+    (row,) = app_status.status(["shop"], {}, in_hand)
+    assert (row["release"], row["since"], row["threads"]) == ("ab12", None, None)
     (row,) = app_status.status(["shop"], {}, lambda paths: dict.fromkeys(paths, (12, 8)))
-    assert (row["busy"], row["queue"]) == (8, 12)
+    assert (row["web"], row["busy"], row["queue"]) == ("up", 8, 12)
+    (row,) = app_status.status(["shop"], {}, lambda paths: {})
+    assert (row["web"], row["busy"], row["queue"]) == ("down", None, None)
+    with socket.socket(socket.AF_UNIX) as server:
+        monkeypatch.chdir(tmp_path / "shop")
+        server.bind("live.sock")
+        server.listen()
+        os.symlink("live.sock", "shop_uwsgi.sock")
+        (row,) = app_status.status(["shop"], {}, in_hand)
+        assert (row["web"], row["busy"]) == ("up", None)
+        server.accept()[0].close()
+        (row,) = app_status.status(["shop"], {}, unix_sockets.in_hand)
+        assert (row["web"], row["busy"], row["queue"]) == ("up", 0, 0)
+        (row,) = app_status.status(["shop"], {}, unix_sockets.in_hand)
+        assert row["queue"] == 0, "to look adds nothing to what is seen"
 
 
 def test_only_what_is_an_apps_counts_as_one(tmp_path, monkeypatch):
@@ -145,30 +163,8 @@ def test_only_what_is_an_apps_counts_as_one(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("idle", "tasks", "listed", "there", "web", "asked"),
-    [
-        (900, "2", True, True, "asleep", False),
-        (900, "5", True, True, "up", False),
-        (900, "2", False, True, "down", True),
-        (900, "2", True, False, "down", True),
-        (None, "2", True, True, "down", True),
-    ],
-    ids=["asleep", "awake", "unknown to the kernel", "without its socket", "never sleeps"],
+    ("made_of", "tasks", "web"), [({"idle": 900}, "2", "asleep"), ({"idle": 900}, "5", "up"), ({}, "2", "up")]
 )
-def test_an_app_that_may_sleep_is_shown_without_a_connection(
-    tmp_path, monkeypatch, idle, tasks, listed, there, web, asked
-):
-    monkeypatch.chdir(tmp_path)  # a socket's path is short
-    release = tmp_path / "shop/releases/ab12"
-    release.mkdir(parents=True)
-    made_of = {"origin": {"source": {"path": "x"}}} | ({"idle": idle} if idle else {})
-    (release / "manifest.json").write_text(json.dumps(made_of))
-    knocked = []
-    monkeypatch.setattr(app_status, "_listens", lambda path: knocked.append(path))
-    with socket.socket(socket.AF_UNIX) as server:
-        if there:
-            server.bind("live.sock")
-        read = app_status._manifest(f"{release}/manifest.json")
-        assert app_status._web("live.sock", read, {"TasksCurrent": tasks}, {"live.sock": 0} if listed else {}) == web
-    assert bool(knocked) is asked
+def test_an_app_that_may_sleep_sleeps_where_nothing_of_it_runs_but_emperor_and_master(made_of, tasks, web):
+    assert app_status._web(made_of, {"TasksCurrent": tasks}) == web
     assert app_status._manifest("nowhere") == {}
