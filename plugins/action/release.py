@@ -342,4 +342,4 @@ class ActionModule(ActionBase):
 
 def _items(step: str, apps: list[Result]) -> list[Result]:
     """What the module is told of the apps of a plan: what the step takes."""
-    return [{key: app[key] for key in ("name", "renamed_from", *STEPS[step].takes)} for app in apps]
+    return [{key: app[key] for key in ("name", "renamed_from", "why", *STEPS[step].takes)} for app in apps]

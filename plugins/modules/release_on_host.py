@@ -146,6 +146,7 @@ def _note(step: str, item: dict[str, Any], result: Any, by: str) -> None:
         more = {
             "before": str(item["before"] or "").partition(".")[0],
             "release": str(item["activation"]).partition(".")[0],
+            **({} if item.get("back") else {"why": item["why"]}),
         }
     elif step == "maintenance" and result:
         what = "closed" if item["closed"] else "opened"

@@ -46,8 +46,13 @@ def lines(file: str = FILE) -> Iterator[dict[str, Any]]:
 
 def deployed(file: str = FILE) -> dict[str, dict[str, str]]:
     """By app, who deployed each release, or went back to it, last."""
-    found: dict[str, dict[str, str]] = {}
+    return {app: {name: line["by"] for name, line in of_app.items()} for app, of_app in deployments(file).items()}
+
+
+def deployments(file: str = FILE) -> dict[str, dict[str, dict[str, str]]]:
+    """By app, what was noted of each release when it was deployed, or gone back to, last."""
+    found: dict[str, dict[str, dict[str, str]]] = {}
     for line in lines(file):
         if line.get("what") in ("release", "rollback"):
-            found.setdefault(line["app"], {})[str(line.get("release"))] = line["by"]
+            found.setdefault(line["app"], {})[str(line.get("release"))] = line
     return found

@@ -60,6 +60,7 @@ ITEM: dict[str, dict[str, Any]] = {
     "before": {},  # the activation that was live
     "activation": {},  # the one that comes
     "keep": {"type": "int"},  # releases
+    "why": {},  # it is released, for the audit log
     "back": {"type": "bool"},  # whether this is a rollback
     "opens": {"type": "bool", "default": False},  # whether it ends a maintenance
     "closed": {"type": "bool"},

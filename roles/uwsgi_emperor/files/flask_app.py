@@ -26,7 +26,7 @@ USAGE = """usage: sudo flask-app                            shows how all apps a
        sudo flask-app APP                        shows one app
        sudo flask-app APP logs [-f] [--since T]  shows what its web processes, workers and timers have logged: the last lines, those since
                                                  a time such as '1 hour ago', or with -f (--follow) each as it comes
-       sudo flask-app APP releases               lists them: which serves, since when, by whom, from which commit
+       sudo flask-app APP releases               lists them: which serves, since when, by whom, from which commit, and why
        sudo flask-app APP restart                begins its processes anew; requests wait meanwhile, none is lost
        sudo flask-app APP COMMAND [ARGUMENT...]  runs it as the app, for example: sudo flask-app shop flask shell"""
 
@@ -135,7 +135,7 @@ def restart(app, home, by):
 def releases(app, home):
     """A line for each release of an app, the last deployed one first."""
     live = os.path.basename(os.readlink(f"{home}/current")) if os.path.islink(f"{home}/current") else None
-    who = audit.deployed().get(app, {})
+    noted = audit.deployments().get(app, {})
     names = [name for name in os.listdir(f"{home}/releases") if not name.endswith(".partial")]
     for name in sorted(names, key=lambda name: -os.stat(f"{home}/releases/{name}").st_mtime):
         with open(f"{home}/releases/{name}/manifest.json", encoding="utf-8") as stream:
@@ -145,7 +145,8 @@ def releases(app, home):
             int(when), time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
         )
         origin = ", ".join(f"{key} {value}" for key, value in source.items())
-        yield f"{'*' if name == live else ' '} {name}  {told:16}  {who.get(name, '-'):20}  {origin}"
+        line = noted.get(name, {})
+        yield f"{'*' if name == live else ' '} {name}  {told:16}  {line.get('by', '-'):20}  {origin}  {line.get('why', '')}".rstrip()
 
 
 def run(arguments, unit):

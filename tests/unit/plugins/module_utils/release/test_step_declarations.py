@@ -16,7 +16,7 @@ def test_the_engine_takes_and_returns_what_is_declared(step):
 
 
 def test_what_a_step_takes_is_an_items_or_known_on_the_host():
-    assert {key for step in STEPS.values() for key in step.takes} == ITEM.keys() - {"name", "renamed_from"} | {
+    assert {key for step in STEPS.values() for key in step.takes} == ITEM.keys() - {"name", "renamed_from", "why"} | {
         "secrets",
         "units",
     }

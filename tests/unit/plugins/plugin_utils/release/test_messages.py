@@ -161,14 +161,14 @@ class Build(Acted, uwsgi_build.ActionModule):
 
 @pytest.mark.parametrize("step", ["candidate", "switch", "retire", "revert"])
 def test_a_failed_step_of_a_release_tells_no_secret_and_drives_no_terminal(step):
-    app = dict.fromkeys(("name", "renamed_from", "before", "activation", "keep", "back", "opens"))
+    app = dict.fromkeys(("name", "renamed_from", "why", "before", "activation", "keep", "back", "opens"))
     result = Release(step=step, plan={"apps": [{**app, "name": "shop", "hooks": []}]}).run()
     assert "the log: ********\\x1b]0;title\\x07" in result["msg"]
     assert "title" not in repr({**result, "msg": ""})
 
 
 def test_an_app_that_fails_beside_another_tells_no_secret_and_drives_no_terminal(capsys):
-    app = dict.fromkeys(("renamed_from", "before", "activation", "keep", "back", "opens"))
+    app = dict.fromkeys(("renamed_from", "why", "before", "activation", "keep", "back", "opens"))
     action = Release(step="candidate", plan={"apps": [{**app, "name": name, "hooks": []} for name in ("shop", "blog")]})
     action._execute_module = lambda *_, **__: {"failures": {"shop": f"the log: {KEY}\x1b]0;title\x07"}, "by_app": {}}
     result = action.run()
