@@ -24,7 +24,7 @@ APPS = os.path.join(STATE, "apps")
 
 @dataclass(frozen=True)
 class Succession:
-    """``name`` is the new one, ``closed`` whether the old app was closed for maintenance, ``taken`` whether it was stopped for its shared files to move."""
+    """``name`` is the new one, ``closed`` whether the old app was closed for maintenance, ``taken`` whether its stop has begun."""
 
     name: str
     closed: bool

@@ -71,8 +71,8 @@ def take_over(new: Layout, old: Layout, release: str, made_of: dict[str, Any]) -
     known = successions.of(old)
     if known is None:
         raise Refusal(f"nothing says that '{old.name}' becomes it; run again")
-    handover.finish_jobs(old)
     successions.note(old, replace(known, taken=True))
+    handover.finish_jobs(old)
     site.close(old, True)
     _end(old)
     begun = f"{new.shared}.begun"

@@ -39,7 +39,7 @@ def refusals(host: dict[str, Any], app: App) -> Iterator[str]:
     if becoming and becoming["taken"]:
         new = becoming["name"]
         yield (
-            f"app '{name}': a run that died was making it '{new}', which has its shared files already; "
+            f"app '{name}': a run that died was making it '{new}', and may have moved its shared files; "
             f"say name: {new} and renamed_from: {name}, and run again"
         )
     begun = old is not None and host["becoming"].get(old, {}).get("name") == name
