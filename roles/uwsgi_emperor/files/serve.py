@@ -256,7 +256,11 @@ class Sleep:
         answered = uwsgi.total_requests()
         if busy or answered != self.answered:
             self.answered, self.since, self.state[0] = answered, now, AWAKE
-        elif now - self.since > self.after and not any(worker["status"] == b"busy" for worker in uwsgi.workers()):
+        elif (
+            now - self.since > self.after
+            and not any(worker["status"] == b"busy" for worker in uwsgi.workers())
+            and is_live()
+        ):
             self.state[0] = ENDING
         return self.state[0] == ENDING
 
@@ -451,6 +455,14 @@ class Application:
             f"{named(environ)} takes longer than harakiri, {self.limit} s ({seconds:.0f} s so far): its worker {uwsgi.worker_id()} "
             f"(process {os.getpid()}) takes no more, and ends once its other requests are answered. It is here:\n{where}"
         )
+
+
+def is_live():
+    """Tell whether requests come to this vassal, or it is still a candidate."""
+    try:
+        return os.readlink(uwsgi.opt["app-link"]) == uwsgi.opt["app-socket"]
+    except OSError:
+        return False
 
 
 def is_patched():

@@ -469,14 +469,17 @@ def test_the_master_tells_its_workers_to_go_in_memory_that_they_share(monkeypatc
 class Sleepy:
     """uWSGI as two workers see it, a clock, and the signals that were sent; the workers take turns with the clock."""
 
-    def __init__(self, program, monkeypatch):
+    def __init__(self, program, monkeypatch, folder):
         self.program, self.clock, self.answered, self.busy, self.sent = program, 1000.0, 0, [], []
+        self.link = folder / "shop_uwsgi.sock"
+        self.link.symlink_to("run/ab.2.sock")
         self.told, self.state = bytearray(1), bytearray(3)
         self.steps = []  # what happens while somebody waits
         uwsgi = ModuleType("uwsgi")
         uwsgi.total_requests = lambda: self.answered
         uwsgi.workers = lambda: [{"status": b"busy" if number in self.busy else b"idle"} for number in (1, 2)]
         uwsgi.masterpid = lambda: 4711
+        uwsgi.opt = {"app-link": bytes(self.link), "app-socket": b"run/ab.2.sock"}
         monkeypatch.setattr(program, "uwsgi", uwsgi)
         monkeypatch.setattr(program.time, "monotonic", lambda: self.clock)
         monkeypatch.setattr(program.time, "sleep", self.wait)
@@ -498,8 +501,8 @@ class Sleepy:
 
 
 @pytest.fixture
-def sleepy(program, monkeypatch):
-    return Sleepy(program, monkeypatch)
+def sleepy(program, monkeypatch, tmp_path):
+    return Sleepy(program, monkeypatch, tmp_path)
 
 
 def due(sleepy, *workers, busy=()):
@@ -519,6 +522,20 @@ def test_a_vassal_stays_awake_for_as_long_as_somebody_asks_and_all_workers_end_t
     assert due(sleepy, *workers) == [False, False]
     sleepy.busy = []
     assert due(sleepy, *workers) == [True, True]
+
+
+@pytest.mark.parametrize("live", ["run/ab.1.sock", None], ids=["beside the live one", "first"])
+def test_a_candidate_stays_awake(sleepy, live):
+    worker = sleepy.sleep()
+    due(sleepy, worker)
+    sleepy.link.unlink()
+    if live:
+        sleepy.link.symlink_to(live)
+    sleepy.clock += 61
+    assert due(sleepy, worker) == [False]
+    sleepy.link.unlink(missing_ok=True)
+    sleepy.link.symlink_to("run/ab.2.sock")
+    assert due(sleepy, worker) == [True]
 
 
 @pytest.mark.parametrize("ended", [False, True], ids=["under way", "answered"])
