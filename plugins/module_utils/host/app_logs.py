@@ -113,14 +113,23 @@ def _of_journal(app: str, how: list[str]) -> Iterator[Line]:
     argv = ["journalctl", "--quiet", "--no-pager", "--output=json", "--output-fields=MESSAGE,SYSLOG_IDENTIFIER", *how]
     for text in _said([*argv, f"_SYSTEMD_SLICE=emperor-{escaped}.slice", "+", f"UNIT=uwsgi-emperor@{app}.service"]):
         entry: dict[str, Any] = json.loads(text)
-        said = entry.get("MESSAGE") or ""
-        message = bytes(said).decode(errors="replace") if isinstance(said, list) else said
         seconds = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
-        for line in message.splitlines():
+        for line in map(_shown, _message(entry.get("MESSAGE")).splitlines()):
             if not STAMP.match(line):  # what the web processes say has its own
                 stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))
                 line = f"{stamp} {entry.get('SYSLOG_IDENTIFIER', '-')} {line}"
             yield seconds, line
+
+
+def _message(said: Any) -> str:
+    """A message as journalctl writes it: what is no text as the numbers of its bytes, one that was said twice as both, one that is too long not at all."""
+    if isinstance(said, list):
+        return (
+            bytes(said).decode(errors="replace")
+            if all(isinstance(part, int) for part in said)
+            else "\n".join(map(_message, said))
+        )
+    return str(said or "")
 
 
 def _stamped(lines: Iterable[str]) -> Iterator[Line]:
@@ -142,6 +151,11 @@ def _said(argv: list[str]) -> Iterator[str]:
 
 
 def _lines(stream: Any) -> Iterator[str]:
-    """The lines of a stream of bytes, without what a terminal would obey."""
+    """The lines of a stream of bytes."""
     while line := stream.readline(LONGEST):
-        yield CONTROL.sub("?", line.decode(errors="replace").rstrip("\n"))
+        yield _shown(line.decode(errors="replace").rstrip("\n"))
+
+
+def _shown(line: str) -> str:
+    """A line without what a terminal would obey."""
+    return CONTROL.sub("?", line)

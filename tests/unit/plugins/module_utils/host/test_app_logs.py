@@ -1,6 +1,7 @@
 """What flask-app shows of an app's logs; the journal's part is scenario many_apps's matter."""
 
 import gzip
+import json
 import time
 
 import pytest
@@ -41,6 +42,29 @@ def test_the_last_lines_are_those_of_all_logs_together(folder):
 def test_no_line_speaks_to_the_terminal(folder):
     (folder / "shop_uwsgi.log").write_bytes(b"\x1b[2Jgone\ttab \xff\xc2\x9b31m\n")
     assert list(app_logs.last("shop")) == ["?[2Jgone\ttab \ufffd?31m"]
+
+
+def test_what_the_journal_has_speaks_to_no_terminal_either(monkeypatch):
+    entries = [
+        {"MESSAGE": "\x1b[2Jtext", "SYSLOG_IDENTIFIER": "shop/mail"},
+        {"MESSAGE": list(b"\x1b\xff")},
+        {"MESSAGE": ["first", "second"]},
+        {"MESSAGE": None},
+        {"MESSAGE": "2026-11-30T05:12:58+0000 0f0eb9965580.1 - of the web"},
+    ]
+    printed = [json.dumps({"__REALTIME_TIMESTAMP": "1796015578000000", **entry}) for entry in entries]
+    monkeypatch.setattr(app_logs, "_said", lambda argv: iter(printed))
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(1796015578))
+    assert list(app_logs._of_journal("shop", [])) == [
+        (1796015578.0, line)
+        for line in (
+            f"{stamp} shop/mail ?[2Jtext",
+            f"{stamp} - ?\ufffd",
+            f"{stamp} - first",
+            f"{stamp} - second",
+            "2026-11-30T05:12:58+0000 0f0eb9965580.1 - of the web",
+        )
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "never", "--set=2020-01-01"])
