@@ -52,6 +52,11 @@ def test_a_rotated_secret_is_a_new_activation_of_the_same_release(shop):
     asked = "curl -s -H 'Host: shop.test' localhost/environment/SHOP_KEY"
     assert [on(host, asked) for host in HOSTS] == ["second key"] * len(HOSTS)
     assert {host: live(host) for host in HOSTS} == before
+    # The end of the old one stays where it is, however many releases make systemd read its units.
+    ends = "systemctl show --value --property=NextElapseUSecRealtime 'emperor-end-shop-*.timer'"
+    due = on(HOSTS[0], ends)
+    on(HOSTS[0], "systemctl daemon-reload")
+    assert due.strip() and on(HOSTS[0], ends) == due
 
 
 def used(host):

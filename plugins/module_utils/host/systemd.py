@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -142,7 +143,8 @@ def schedule(unit: str, seconds: int, argv: list[str]) -> None:
 
     One of that name that waits or runs already stays as it is. Raises CommandFailed where systemd refuses.
     """
-    timer = [f"--unit={unit}", f"--on-active={seconds}", "--timer-property=AccuracySec=1s"]
+    # At a time of the day: each daemon-reload begins the seconds of --on-active anew, so on a host with many releases they would never be over.
+    timer = [f"--unit={unit}", f"--on-calendar=@{time.time() + seconds:.0f}", "--timer-property=AccuracySec=1s"]
     try:
         run(["systemd-run", "--quiet", "--collect", *timer, *argv])
     except CommandFailed:

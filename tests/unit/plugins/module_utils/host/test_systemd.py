@@ -23,11 +23,12 @@ def asked(tmp_path, monkeypatch):
     return stand_in
 
 
-def test_a_command_is_scheduled_once_and_leaves_no_unit_behind(asked):
+def test_a_command_is_scheduled_once_and_leaves_no_unit_behind(asked, monkeypatch):
+    monkeypatch.setattr(systemd.time, "time", lambda: 1796018864.2)
     words = asked("systemd-run", "exit 0")
     systemd.schedule(r"emperor-end-my\x2dshop-ab.1", 75, ["/bin/end", "my-shop", "ab.1"])
     unit = r"--unit=emperor-end-my\x2dshop-ab.1"
-    given = ["--quiet", "--collect", unit, "--on-active=75", "--timer-property=AccuracySec=1s"]
+    given = ["--quiet", "--collect", unit, "--on-calendar=@1796018939", "--timer-property=AccuracySec=1s"]
     assert words() == ["systemd-run", *given, "/bin/end", "my-shop", "ab.1"]
 
 
