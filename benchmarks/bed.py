@@ -53,7 +53,7 @@ def host(name: str) -> Iterator[str]:
     run(["docker", "run", "--detach", "--name", name, "--hostname", name, *SYSTEMD, f"emperor-test/{IMAGE}"])
     try:
         asked = ["docker", "exec", name, "systemctl", "is-system-running", "--quiet"]
-        _until(lambda: subprocess.run(asked, capture_output=True).returncode == 0, BOOT, f"{name} does not boot")
+        until(lambda: subprocess.run(asked, capture_output=True).returncode == 0, BOOT, f"{name} does not boot")
         yield name
     finally:
         run(["docker", "rm", "--force", "--volumes", name])
@@ -63,12 +63,12 @@ def served(name: str) -> None:
     """Return once the host answers with the tutorial's page."""
     asked = ["docker", "exec", name, "curl", "--silent", "--header", "Host: localhost", "http://127.0.0.1/"]
     page = "Hello World!"
-    _until(
+    until(
         lambda: subprocess.run(asked, capture_output=True, text=True).stdout == page, ANSWER, f"{name} does not serve"
     )
 
 
-def _until(condition: Callable[[], bool], seconds: int, otherwise: str) -> None:
+def until(condition: Callable[[], bool], seconds: int, otherwise: str) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
