@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 
 from conftest import BEAT, CELERY, HOST, redis
-from plays import kill, live, on, until
+from plays import kill, kill_step, live, on, until
 
 ENQUEUE = """
 from jobs import notes, work
@@ -109,7 +109,7 @@ def test_old_workers_come_back_by_themselves_where_a_run_dies_before_the_switch(
     try:
         until(lambda: not set(before[1]) & set(jobs.units()))
         kill(process)
-        on(HOST, "kill -9 $(grep -o '\"step\": [0-9]*' /var/lib/emperor-flask/locks/jobs | cut -d ' ' -f 2)")
+        kill_step(HOST, "jobs")
     finally:
         on(HOST, "systemctl stop hold")
     until(lambda: (jobs.units(), jobs.units("deactivating")) == (before[1], []))

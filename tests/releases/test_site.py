@@ -4,7 +4,7 @@ import re
 
 import pytest
 from conftest import settled
-from plays import CHECKOUT, HOSTS, kill, live, nothing_lost, on, until
+from plays import CHECKOUT, HOSTS, kill, kill_step, live, nothing_lost, on, until
 
 UNIT = CHECKOUT / "roles/uwsgi_emperor/templates/uwsgi-emperor@.service.j2"
 EMPEROR = CHECKOUT / "roles/uwsgi_emperor/templates/emperor.ini.j2"
@@ -101,7 +101,7 @@ def test_an_exchange_that_dies_is_finished_by_the_next_run_and_the_app_is_served
         process = shop.start("deploy")
         until(lambda: on(host, f"{moment} && echo now", check=False))
         kill(process)
-        on(host, "pkill -KILL -f AnsiballZ_release", check=False)
+        kill_step(host, "shop")
         shop.deploy()
     assert emperor(host) != before
     assert on(host, "ls /run/systemd/system | grep emperor-exchange", check=False) == ""

@@ -215,3 +215,9 @@ def kill(process, alone=False):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     process.wait()
+
+
+def kill_step(host, name):
+    """Kill the step of a release that runs on a host: the module's process, which the app's lock names."""
+    lock = f"/var/lib/emperor-flask/locks/{name}"
+    on(host, f"kill -KILL $(grep -o '\"step\": [0-9]*' {lock} | cut -d ' ' -f 2)")
