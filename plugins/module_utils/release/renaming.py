@@ -64,7 +64,7 @@ def begin(new: Layout, old: Layout) -> None:
 def take_over(new: Layout, old: Layout, release: str, made_of: dict[str, Any]) -> None:
     """Stop the old app and move what it had in shared, and its logs; whatever was done already stays done.
 
-    Its workers finish their jobs before its site is closed, and its requests before its Emperor ends.
+    Its workers finish their jobs and its timers end before its site is closed, and its requests finish before its Emperor ends.
     """
     if activations.live(new):  # the switch was made before a run died
         return
@@ -73,6 +73,7 @@ def take_over(new: Layout, old: Layout, release: str, made_of: dict[str, Any]) -
         raise Refusal(f"nothing says that '{old.name}' becomes it; run again")
     successions.note(old, replace(known, taken=True))
     handover.finish_jobs(old)
+    handover.remove_all(old)
     site.close(old, True)
     _end(old)
     begun = f"{new.shared}.begun"

@@ -118,6 +118,7 @@ def machine(monkeypatch, tmp_path):
     monkeypatch.setattr(activations, "is_healthy", lambda layout, live, health: True)
     monkeypatch.setattr(handover, "ensure", lambda layout, live, made_of: None)
     monkeypatch.setattr(handover, "finish_jobs", machine.deed(lambda layout: None))
+    monkeypatch.setattr(handover, "remove_all", machine.deed(lambda layout: None))
     monkeypatch.setattr(renaming, "_end", machine.deed(lambda layout: machine.ran.discard(layout.name)))
     monkeypatch.setattr(renaming, "_give", machine.deed(lambda giver, taker, folder: None))
     monkeypatch.setattr(renaming, "remove_tree", machine.deed(lambda path: shutil.rmtree(path, ignore_errors=True)))
