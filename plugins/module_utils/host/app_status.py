@@ -289,11 +289,12 @@ def _listens(path: str) -> bool:
 
 
 def _since(path: str) -> int | None:
-    """When a release was deployed; None where its app is being taken away."""
+    """When a release was deployed; None where it is about to serve, or its app about to go."""
     try:
-        return int(os.stat(path).st_mtime)
+        when = int(os.stat(path).st_mtime)
     except OSError:
         return None
+    return when if when > 1 else None  # 0 and 1 mark one that did not serve yet, or is not to any more
 
 
 def _manifest(path: str) -> dict[str, Any]:

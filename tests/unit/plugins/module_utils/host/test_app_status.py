@@ -132,6 +132,11 @@ def test_an_app_is_shown_where_the_kernel_does_not_tell_of_sockets(tmp_path, mon
     (tmp_path / "shop/current").symlink_to("releases/ab12")  # it is being taken away
     (row,) = app_status.status(["shop"], {}, in_hand)
     assert (row["release"], row["since"], row["threads"]) == ("ab12", None, None)
+    (tmp_path / "shop/releases/ab12").mkdir(parents=True)
+    for moment, since in ((0, None), (1, None), (1796015615, 1796015615)):
+        os.utime(tmp_path / "shop/releases/ab12", (moment, moment))
+        (row,) = app_status.status(["shop"], {}, in_hand)
+        assert row["since"] == since
     (row,) = app_status.status(["shop"], {}, lambda paths: dict.fromkeys(paths, (12, 8)))
     assert (row["web"], row["busy"], row["queue"]) == ("up", 8, 12)
     (row,) = app_status.status(["shop"], {}, lambda paths: {})
