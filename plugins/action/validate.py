@@ -18,6 +18,7 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.checks import (
     denied_networks,
     host_abilities,
     limits,
+    metrics_path,
     nginx_options,
     pem_files,
     trusted_proxies,
@@ -68,7 +69,8 @@ class ActionModule(ActionBase):
         if "uwsgi_emperor" in roles:
             default = argument_specs.options("uwsgi_emperor")[denied_networks.VARIABLE]["default"]
             networks = self._inventory.value(denied_networks.VARIABLE, default)
-        _refuse([*host_abilities.refusals(host, prepared), *ports, *denied_networks.refusals(host, networks)])
+        missing = metrics_path.refusals(host) if "flask_app" in roles else []
+        _refuse([*host_abilities.refusals(host, prepared), *ports, *denied_networks.refusals(host, networks), *missing])
         promised = self._inventory.promised_memory() if "flask_app" in roles else {}
         if said := limits.overcommitted(promised, host, self._vars["inventory_hostname"]):
             display.warning(said)
@@ -101,6 +103,8 @@ class ActionModule(ActionBase):
         if role == "uwsgi_emperor":
             yield from denied_networks.mistakes(given)
             yield from nginx_options.ceilings(given)
+        if role == "flask_app":
+            yield from metrics_path.mistakes(given)
         prefix = "flask_app" if role == "flask_app" else f"{role}_"
         for name in self._vars:
             if name.startswith(prefix) and name not in schema:
@@ -148,7 +152,8 @@ class ActionModule(ActionBase):
         if known and set(pythons) <= set(known["pythons"]):
             return known
         upgrades = boolean(self._inventory.value("prerequisites_upgrade", False), strict=False)
-        asked = {"pythons": pythons, "standing": for_all_roles and not upgrades}
+        folders = metrics_path.folders(str(self._inventory.value(metrics_path.VARIABLE) or ""))
+        asked = {"pythons": pythons, "folders": folders, "standing": for_all_roles and not upgrades}
         result = self._execute_module("emperor.flask.host_facts", module_args=asked, task_vars=self._vars)
         if "host" not in result:
             failed = messages.of(result)

@@ -18,6 +18,11 @@ options:
     type: list
     elements: path
     default: [/usr/bin/python3]
+  folders:
+    description: Folders that have to be there.
+    type: list
+    elements: path
+    default: []
   standing:
     description: Whether to look which sets of M(emperor.flask.configuration) stand as they were applied. Their checks run for it.
     type: bool
@@ -41,10 +46,12 @@ host:
     that listen on the ports 80 and 443, sets of M(emperor.flask.configuration) that are applied, and the digests of those that stand as they were applied,
     the installed packages, the builds of uWSGI, the apps that certbot renews
     certificates for, how many connections a listening socket may keep waiting, whether that can be set, how many files a service
-    may open, how many processors and bytes of memory it has.
+    may open, how many processors and bytes of memory it has, and which of the folders are not there.
   type: dict
   returned: always
 """
+
+import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.emperor.flask.plugins.module_utils.facts.host_facts import UWSGI_ROOT, facts
@@ -57,6 +64,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "pythons": {"type": "list", "elements": "path", "default": ["/usr/bin/python3"]},
+            "folders": {"type": "list", "elements": "path", "default": []},
             "standing": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -64,6 +72,7 @@ def main() -> None:
     host = {
         **facts(module.params["pythons"]),
         "uwsgi": uwsgi_build.ready(UWSGI_ROOT),
+        "missing_folders": [folder for folder in module.params["folders"] if not os.path.isdir(folder)],
         "standing": standing() if module.params["standing"] else {},
     }
     module.exit_json(changed=False, host=host)

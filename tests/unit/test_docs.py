@@ -47,6 +47,7 @@ RUN_BY = {
     "journalctl --unit 'emperor-worker-notes-*' --since -1h": (BACKGROUND, "docs/workers.md"),
     "journalctl --identifier notes/digest": (BACKGROUND, "docs/workers.md"),
     "sudo flask-app": (GUIDE, 'blocks("runbook"'),
+    "sudo flask-app --metrics": ("tests/many_apps/test_metrics.py", 'shown("--metrics")'),
     "nginx -t": (GUIDE, 'blocks("runbook"'),
     "jq -r 'select(.app == \"notes\" and .status >= 500) | [.time, .request_id, .uri] | @tsv' /var/log/nginx/access.log": (
         GUIDE,

@@ -13,6 +13,7 @@ import time
 sys.path.insert(0, "/usr/local/lib/uwsgi")
 import app_findings
 import app_logs
+import app_metrics
 import app_restart
 import app_status
 import audit
@@ -22,7 +23,8 @@ import uwsgi_client
 
 USAGE = """usage: sudo flask-app                            shows how all apps are; its exit status is 1 where something is wrong
        sudo flask-app --doctor                   looks at nginx and the disks as well
-       sudo flask-app --json                     the same, for programs
+       sudo flask-app --json                     the same as without options, for programs
+       sudo flask-app --metrics[=FILE]           all of it for Prometheus; its exit status is 0 then
        sudo flask-app APP                        shows one app
        sudo flask-app APP logs [-f] [--since T]  shows what its web processes, workers and timers have logged: the last lines, those since
                                                  a time such as '1 hour ago', or with -f (--follow) each as it comes
@@ -47,8 +49,12 @@ def show(named, options):
     for app in named:
         require(app)
     rows = app_status.status(named or app_status.names(), audit.deployed(), unix_sockets.in_hand)
-    findings = app_findings.found(rows, "--doctor" in options)
+    findings = app_findings.found(rows, bool(options.keys() & {"--doctor", "--metrics"}))
     disks = app_findings.disks()
+    if "--metrics" in options:
+        metrics = app_metrics.text(rows, findings, disks)
+        app_metrics.write(options["--metrics"], metrics) if options["--metrics"] else print(metrics, end="")
+        return
     if "--json" in options:
         print(json.dumps({"apps": rows, "findings": findings, "disks": disks}, indent=2))
     else:
@@ -166,12 +172,17 @@ words = sys.argv[1:]
 person = f"{os.environ.get('SUDO_USER', 'root')}@{os.uname().nodename}"
 if words and words[0].startswith("--by="):
     person = words.pop(0).partition("=")[2]
-options = []
+options = {}
 while words and words[0].startswith("-"):
-    options.append(words.pop(0))
-if set(options) & {"-h", "--help"}:
+    name, _equals, value = words.pop(0).partition("=")
+    options[name] = value
+if options.keys() & {"-h", "--help"}:
     print(USAGE)
-elif set(options) - {"--json", "--doctor"} or (options and len(words) > 1):
+elif (
+    options.keys() - {"--json", "--doctor", "--metrics"}
+    or (options and len(words) > 1)
+    or any(options.get(name) for name in ("--json", "--doctor"))
+):
     fail(USAGE, 2)
 elif len(words) < 2:
     show(words, options)
