@@ -1,5 +1,6 @@
 # Managed by emperor.flask (role uwsgi_emperor); changes made here are lost.
 # Completion of flask-app for bash: its options, the apps of this host, and what it knows of an app.
+# shellcheck shell=bash
 _flask_app() {
     local word=${COMP_WORDS[COMP_CWORD]} apps=()
     case $COMP_CWORD in
