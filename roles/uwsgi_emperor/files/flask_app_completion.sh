@@ -6,7 +6,7 @@ _flask_app() {
     case $COMP_CWORD in
         1)
             mapfile -t apps < <(cd /etc/uwsgi/vassals 2>/dev/null && ls)
-            mapfile -t COMPREPLY < <(compgen -W "${apps[*]} --doctor --json --help" -- "$word")
+            mapfile -t COMPREPLY < <(compgen -W "${apps[*]} --doctor --json --metrics --help" -- "$word")
             ;;
         2) mapfile -t COMPREPLY < <(compgen -W "logs releases restart flask" -- "$word") ;;
         *) [ "${COMP_WORDS[2]}" != logs ] || mapfile -t COMPREPLY < <(compgen -W "--follow --since" -- "$word") ;;

@@ -32,16 +32,14 @@ import uwsgi
 
 sys.path.insert(0, "/usr/local/lib/uwsgi")
 import emperor_log
+import emperor_sleep
 
 del sys.path[0]
 
 TICK = 1  # seconds between two looks
 MERCY = 30  # seconds that the other requests of a worker that is to end have, as worker-reload-mercy says
 AGAIN = 5  # seconds until a worker that could not import the app is replaced, while others serve
-ORDER = 40  # the signal at which the master ends its workers and waits for a request, as uwsgi.ini says
 LAST = 5  # seconds that a worker which ends for a sleep has for what an app does at its end, or for a thread of the app's that never ends
-TOGETHER = 10  # seconds until the workers that end for a sleep have all ended, or go on
-AWAKE, ENDING, ORDERED = range(3)  # how far a vassal is on its way to sleep
 CHUNK = 65536  # bytes of a body that are read at once
 EVENTS = "text/event-stream"
 # For an event stream, where the app says nothing else: nginx passes on each event at once, and no cache keeps any.
@@ -237,54 +235,6 @@ class Vassal:
         return self.is_to_go() and time.monotonic() - self.since > self.drain
 
 
-class Sleep:
-    """The sleep of a vassal that had no request for ``after`` seconds; 0, it stays awake.
-
-    uWSGI's own (idle) kills one worker after the other while the rest take requests. Here each worker ends as for a release, and the one that
-    takes its place waits before it imports the app. When all wait, no request can be lost, and the master is told to end them.
-    """
-
-    def __init__(self, after, state, vassal):
-        """``state`` is the memory that the workers share."""
-        self.after, self.state, self.vassal = after, state, vassal
-        self.answered, self.since = None, 0
-
-    def is_due(self, busy, now):
-        """Tell a worker whether it is to end for the sleep; ``busy`` says that it has a request. One that has keeps all of them awake."""
-        if not self.after:
-            return False
-        answered = uwsgi.total_requests()
-        if busy or answered != self.answered:
-            self.answered, self.since, self.state[0] = answered, now, AWAKE
-        elif (
-            now - self.since > self.after
-            and not any(worker["status"] == b"busy" for worker in uwsgi.workers())
-            and is_live()
-        ):
-            self.state[0] = ENDING
-        return self.state[0] == ENDING
-
-    def wait(self, worker):
-        """Return when a new worker is to import the app: at once, but where its vassal goes to sleep."""
-        if not self.after or not worker:
-            return
-        if self.state[0] == ORDERED:  # the master has slept: this worker is for the request that came
-            self.state[0] = AWAKE
-        self.state[worker] = self.state[0]
-        deadline = time.monotonic() + TOGETHER
-        while self.state[0] == ORDERED or (self.state[0] == ENDING and time.monotonic() < deadline):
-            if self.vassal.is_to_go():
-                os._exit(0)
-            if worker == 1 and self.state[0] == ENDING and all(self.state[1:]):
-                time.sleep(TICK)  # by then the master knows all that it has started
-                if self.state[0] == ENDING:
-                    say(f"no request for {self.after} s: the app sleeps until the next one")
-                    self.state[0] = ORDERED
-                    os.kill(uwsgi.masterpid(), ORDER)
-            time.sleep(TICK / 10)
-        self.state[0] = self.state[worker] = AWAKE
-
-
 class Application:
     """The app, as uWSGI calls it."""
 
@@ -457,14 +407,6 @@ class Application:
         )
 
 
-def is_live():
-    """Tell whether requests come to this vassal, or it is still a candidate."""
-    try:
-        return os.readlink(uwsgi.opt["app-link"]) == uwsgi.opt["app-socket"]
-    except OSError:
-        return False
-
-
 def is_patched():
     """Tell whether gevent has replaced threads, the watch's too."""
     monkey = sys.modules.get("gevent.monkey")
@@ -503,7 +445,7 @@ def loaded(module):
 # What earlier versions of uwsgi.ini do not state has a default: their workers may begin anew with this file.
 vassal = Vassal(getattr(uwsgi, "told_to_go", b"\0"), int(uwsgi.opt.get("app-drain", b"55")))
 slots = Streams(int(uwsgi.opt.get("app-streams", b"0")))
-sleep = Sleep(int(uwsgi.opt.get("app-idle", b"0")), getattr(uwsgi, "asleep", None), vassal)
+sleep = emperor_sleep.Sleep(int(uwsgi.opt.get("app-idle", b"0")), getattr(uwsgi, "asleep", None), vassal)
 sleep.wait(uwsgi.worker_id())
 emperor_log.mark()
 app = loaded(uwsgi.opt["app-module"].decode())

@@ -45,6 +45,7 @@ def serve(**worker):
     program = ModuleType("serve")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "uwsgi", Worker(**worker))
+        patch.delitem(sys.modules, "emperor_sleep", raising=False)  # it has another worker's uwsgi
         patch.syspath_prepend(ROLES / "uwsgi_emperor/files")
         for name in ("stdout", "stderr"):  # put back in the end
             patch.setattr(sys, name, getattr(sys, name))
@@ -62,7 +63,7 @@ def program(monkeypatch):
 
 def awake(program):
     """What says that a vassal never sleeps."""
-    return program.Sleep(0, None, None)
+    return program.emperor_sleep.Sleep(0, None, None)
 
 
 def application(program, app, turn=None):
@@ -480,14 +481,15 @@ class Sleepy:
         uwsgi.workers = lambda: [{"status": b"busy" if number in self.busy else b"idle"} for number in (1, 2)]
         uwsgi.masterpid = lambda: 4711
         uwsgi.opt = {"app-link": bytes(self.link), "app-socket": b"run/ab.2.sock"}
-        monkeypatch.setattr(program, "uwsgi", uwsgi)
+        for part in (program, program.emperor_sleep):
+            monkeypatch.setattr(part, "uwsgi", uwsgi)
         monkeypatch.setattr(program.time, "monotonic", lambda: self.clock)
         monkeypatch.setattr(program.time, "sleep", self.wait)
         monkeypatch.setattr(program.os, "kill", self.kill)
 
     def sleep(self):
         """The sleep as another worker knows it."""
-        return self.program.Sleep(60, self.state, self.program.Vassal(self.told, 55))
+        return self.program.emperor_sleep.Sleep(60, self.state, self.program.Vassal(self.told, 55))
 
     def wait(self, seconds):
         self.clock += seconds
@@ -551,12 +553,12 @@ def test_a_request_that_comes_meanwhile_keeps_all_awake(sleepy, ended):
 
 
 def test_the_master_is_told_once_all_workers_wait_and_the_next_ones_serve(sleepy, capfd):
-    ending, ordered = sleepy.program.ENDING, sleepy.program.ORDERED
+    ending, ordered = sleepy.program.emperor_sleep.ENDING, sleepy.program.emperor_sleep.ORDERED
     sleepy.state[0] = ending
     sleepy.steps = [lambda: None, lambda: sleepy.state.__setitem__(2, 1)]
     with pytest.raises(Over):
         sleepy.sleep().wait(1)
-    assert sleepy.sent == [(4711, sleepy.program.ORDER)] and sleepy.state == bytes([ordered, 1, 1])
+    assert sleepy.sent == [(4711, sleepy.program.emperor_sleep.ORDER)] and sleepy.state == bytes([ordered, 1, 1])
     assert "no request for 60 s: the app sleeps until the next one" in capfd.readouterr().err
     sleepy.sleep().wait(2)
     sleepy.sleep().wait(1)
@@ -564,10 +566,10 @@ def test_the_master_is_told_once_all_workers_wait_and_the_next_ones_serve(sleepy
 
 
 def test_a_worker_waits_for_its_end_once_the_master_is_told(sleepy):
-    sleepy.state[:] = bytes([sleepy.program.ENDING, 0, 0])
+    sleepy.state[:] = bytes([sleepy.program.emperor_sleep.ENDING, 0, 0])
 
     def tell():
-        sleepy.state[0] = sleepy.program.ORDERED
+        sleepy.state[0] = sleepy.program.emperor_sleep.ORDERED
 
     def end():
         raise Over
@@ -575,11 +577,11 @@ def test_a_worker_waits_for_its_end_once_the_master_is_told(sleepy):
     sleepy.steps = [tell, *[lambda: None] * 200, end]
     with pytest.raises(Over):
         sleepy.sleep().wait(2)
-    assert sleepy.state[0] == sleepy.program.ORDERED
+    assert sleepy.state[0] == sleepy.program.emperor_sleep.ORDERED
 
 
 def test_workers_that_do_not_end_together_go_on(sleepy):
-    sleepy.state[0] = sleepy.program.ENDING
+    sleepy.state[0] = sleepy.program.emperor_sleep.ENDING
     sleepy.sleep().wait(1)
     assert sleepy.state == bytes(3) and sleepy.sent == [] and 10 <= sleepy.clock - 1000 < 12
 
@@ -589,7 +591,7 @@ def test_a_worker_that_waits_ends_with_its_vassal(sleepy, monkeypatch):
         raise Over
 
     monkeypatch.setattr(sleepy.program.os, "_exit", end)
-    sleepy.state[0] = sleepy.program.ENDING
+    sleepy.state[0] = sleepy.program.emperor_sleep.ENDING
     sleepy.told[0] = 1
     with pytest.raises(Over):
         sleepy.sleep().wait(2)
