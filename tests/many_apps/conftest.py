@@ -4,7 +4,7 @@ import copy
 import subprocess
 
 import pytest
-from plays import HOSTS, App, on, until
+from plays import HOSTS, App, live, on, until
 
 HOST = HOSTS[0]
 CELERY = {
@@ -23,6 +23,7 @@ class Jobs(App):
     def __init__(self, folder):
         super().__init__("jobs", folder, HOSTS, processes=1, threads=4, workers=[CELERY, BEAT])
         self._first = self.entry
+        self.begun = None  # the entry that a test began with, and what the host was like then
 
     @property
     def first(self):
@@ -58,16 +59,36 @@ def installed(tmp_path_factory):
     assert on(HOST, "pgrep -f '[c]elery'", check=False) == ""
 
 
+TIMER = {"name": "digest", "command": "flask digest", "schedule": "*-*-* 06:00"}
+
+
 @pytest.fixture
 def jobs(installed):
     """The app as every test begins with it, alone."""
-    installed.entry, installed.others = installed.first, []
-    installed.write(1)
+    return _begun(installed, installed.first)
+
+
+@pytest.fixture
+def timed(installed):
+    """The same with a timer."""
+    return _begun(installed, {**installed.first, "timers": [TIMER]})
+
+
+def _begun(app, entry):
+    app.entry, app.others = entry, []
+    app.write(1)
     on(HOST, "rm -f /etc/nginx/conf.d/theirs.conf && systemctl start nginx")  # what a test that failed has left
-    installed.deploy(flask_app_prune="true", flask_app_prune_confirm="true")
-    until(lambda: installed.units("deactivating") == [])
+    if app.begun != (entry, _state(app)):  # or nothing would be done
+        app.deploy(flask_app_prune="true", flask_app_prune_confirm="true")
+        until(lambda: app.units("deactivating") == [])
+        app.begun = copy.deepcopy(entry), _state(app)
     redis("flushall")
-    return installed
+    return app
+
+
+def _state(app):
+    look = "ls /etc/uwsgi/vassals/* /var/www/jobs; cat /var/www/jobs/secrets/*; systemctl is-active uwsgi-emperor@jobs"
+    return live(HOST, "jobs"), app.units(), on(HOST, look, check=False)
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def test_a_command_runs_on_a_host_of_the_play_and_nothing_else_that_is_typed_cou
     run = jobs.play("run", app="jobs", command="echo app=other host=nowhere it ran", host=HOST)
     assert run.status == 0 and "app=other host=nowhere it ran" in run.output
     jobs.refused(
-        "there is no host 'emperor-many-aps' in this play; say one of: emperor-many-apps",
+        f"there is no host 'emperor-many-aps' in this play; say one of: {HOST}",
         playbook="run",
         app="jobs",
         command="true",

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import CELERY
+from conftest import CELERY, HOST
 from plays import live
 from receiver import receiver
 
@@ -23,14 +23,14 @@ def test_a_release_a_rollback_and_a_failure_are_told_and_a_dead_receiver_is_only
 
     dead = {"url": "http://127.0.0.1:1/s3cret", "format": "slack"}
     notify = ("-e", json.dumps({"flask_app_notify": [{"url": url}, dead]}))
-    before = live("emperor-many-apps", "jobs")
+    before = live(HOST, "jobs")
     jobs.write(2)
     run = jobs.deploy(*notify)
     assert (
         "flask_app_notify: 127.0.0.1 was not told of it" in " ".join(run.output.split()) and "s3cret" not in run.output
     )
     assert [event["event"] for event in events()] == ["released"]
-    assert events()[0]["apps"] == [{"app": "jobs", "before": before, "release": live("emperor-many-apps", "jobs")}]
+    assert events()[0]["apps"] == [{"app": "jobs", "before": before, "release": live(HOST, "jobs")}]
     assert jobs.play("rollback", *notify, app="jobs").status == 0
     assert events()[-1]["event"] == "rolled back" and events()[-1]["apps"][0]["release"] == before
     jobs.entry["workers"] = [{**CELERY, "command": "false"}]

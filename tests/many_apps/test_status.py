@@ -14,9 +14,7 @@ def shown(*words):
     return lines, int(status)
 
 
-def test_an_app_that_is_well_is_shown_with_what_serves(jobs):
-    jobs.entry["timers"] = [{"name": "digest", "command": "flask digest", "schedule": "*-*-* 06:00"}]
-    jobs.deploy()
+def test_an_app_that_is_well_is_shown_with_what_serves(timed):
     for _ in range(30):
         on(HOST, "curl -s -H 'Host: jobs.test' localhost")
     lines, status = shown()
@@ -29,8 +27,8 @@ def test_an_app_that_is_well_is_shown_with_what_serves(jobs):
     assert (row["busy"], row["threads"], row["queue"]) == (0, 4, 0) and " 0/4 " in lines[1]
     (disk,) = told["disks"]
     assert "/var/www" in disk["folders"] and f"{disk['free'] // 2**30} of {disk['size'] // 2**30} GiB" in lines[2]
-    assert row["origin"]["path"] == str(jobs.folder)
-    run = jobs.play("status")
+    assert row["origin"]["path"] == str(timed.folder)
+    run = timed.play("status")
     assert (
         run.status == 0
         and live(HOST, "jobs") in run.output
@@ -78,7 +76,6 @@ def test_threads_that_are_busy_and_requests_that_wait_are_those_of_the_app(jobs)
         on(HOST, f"kill {pid}; rm -rf /tmp/forged")
 
 
-TIMER = {"name": "digest", "command": "flask digest", "schedule": "*-*-* 06:00"}
 BROKEN = {
     "worker-down": "systemctl stop 'emperor-worker-jobs-celery-*-1.service'",
     "timer-down": "systemctl stop emperor-timer-jobs-digest.timer",
@@ -96,22 +93,20 @@ def findings(*words):
 
 
 @pytest.mark.parametrize(("code", "harm"), BROKEN.items(), ids=BROKEN)
-def test_what_is_wrong_is_found_and_what_it_says_mends_it(jobs, code, harm):
-    jobs.entry["timers"] = [TIMER]
-    jobs.deploy()
+def test_what_is_wrong_is_found_and_what_it_says_mends_it(timed, code, harm):
     assert shown("--doctor")[1] == 0
     on(HOST, harm)
     found = findings("--doctor")[code]
-    run = jobs.refused(f"[{code}]", playbook="doctor")
+    run = timed.refused(f"[{code}]", playbook="doctor")
     assert found["remedy"].split(";")[0] in " ".join(run.output.split())
     if found["remedy"].startswith("ansible-playbook emperor.flask.deploy"):
-        jobs.deploy()
+        timed.deploy()
     elif found["remedy"].startswith("correct that file"):
         on(HOST, "rm /etc/nginx/conf.d/theirs.conf && nginx -t")
     else:
         on(HOST, found["remedy"])
     until(lambda: shown("--doctor")[1] == 0)
-    assert jobs.play("doctor").status == 0
+    assert timed.play("doctor").status == 0
 
 
 def test_a_timer_whose_command_failed_is_found_until_it_has_run(jobs):
