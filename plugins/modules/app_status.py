@@ -37,7 +37,7 @@ EXAMPLES = r"""
 RETURN = r"""
 apps:
   description: >-
-    For each app C(release), C(since), C(by), C(origin), C(web) (V(up), V(asleep) or V(down)), C(closed) (for maintenance), C(workers),
+    For each app C(release), C(since), C(by), C(origin), C(web) (V(up), V(asleep) or V(down)), C(reachable) (for nginx), C(killed) (processes, in the last hour), C(leftovers) (of a run that died), C(closed) (for maintenance), C(workers),
     C(timers), C(requests), C(requests_per_second) and C(errors) (answers of 5xx) of the last five minutes, C(threads) (how many requests it can have in hand at
     once), C(busy) (how many it has, open streams among them), C(queue) (requests that wait for a thread), C(memory) and C(memory_limit) (bytes),
     C(certificate_ends), C(certificate_days) and C(lock) (who releases it now). Moments are in seconds since the epoch. What is not known is V(null).
@@ -55,7 +55,14 @@ problems: {description: The same for people., type: list, elements: str, returne
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.emperor.flask.plugins.module_utils.host import app_findings, app_status, audit, unix_sockets
+from ansible_collections.emperor.flask.plugins.module_utils.host import (
+    app_findings,
+    app_status,
+    audit,
+    fingerprints,
+    host_findings,
+    unix_sockets,
+)
 
 
 def main() -> None:
@@ -72,7 +79,7 @@ def main() -> None:
     if missing := sorted(set(apps) - set(known)):
         module.fail_json(msg=f"there is no app '{missing[0]}' on this host; there are: {', '.join(known) or 'none'}")
     rows = app_status.status(apps, audit.deployed(), unix_sockets.in_hand)
-    findings = app_findings.found(rows, module.params["host"])
+    findings = app_findings.found(rows, host_findings.look(fingerprints.of) if module.params["host"] else None)
     problems = list(map(app_findings.line, findings))
     disks = app_findings.disks()
     table = [*app_status.table(rows), *map(app_findings.disk_line, disks)]

@@ -21,11 +21,11 @@ def test_an_app_that_is_well_is_shown_with_what_serves(timed):
     assert status == 0, lines
     for part in (live(HOST, "jobs"), "up", "celery 2/2", "beat 1/1", "digest 20", "MiB", "@"):
         assert part in lines[1], part
-    told = json.loads("\n".join(shown("--json")[0]))
-    (row,) = told["apps"]
-    assert row["requests_per_second"] >= 0.1 and row["errors"] == 0 and told["findings"] == []
+    seen = json.loads("\n".join(shown("--json")[0]))
+    (row,) = seen["apps"]
+    assert row["requests_per_second"] >= 0.1 and row["errors"] == 0 and seen["findings"] == []
     assert (row["busy"], row["threads"], row["queue"]) == (0, 4, 0) and " 0/4 " in lines[1]
-    (disk,) = told["disks"]
+    (disk,) = seen["disks"]
     assert "/var/www" in disk["folders"] and f"{disk['free'] // 2**30} of {disk['size'] // 2**30} GiB" in lines[2]
     assert row["origin"]["path"] == str(timed.folder)
     run = timed.play("status")
@@ -81,15 +81,24 @@ BROKEN = {
     "timer-down": "systemctl stop emperor-timer-jobs-digest.timer",
     "emperor-down": "systemctl stop uwsgi-emperor@jobs",
     "vassal-down": "rm /var/www/jobs/run/*.sock",
+    "socket": "chmod 600 $(readlink -f /var/www/jobs/jobs_uwsgi.sock)",
+    "leftover": "cd /etc/uwsgi/vassals/jobs && cp --preserve *.ini 0123456789ab.999.ini",
+    "drift": "chmod 600 /etc/nginx/nginx.conf",
+    "outdated": "file=$(readlink -f /usr/lib/*-linux-gnu/libz.so.1) && cp --preserve $file $file.new && mv $file.new $file",
     "nginx-down": "systemctl stop nginx",
     "nginx-refuses": "echo nonsense >/etc/nginx/conf.d/theirs.conf",
     "reload-owed": "touch /var/lib/emperor-flask/nginx-reload-owed",
 }
 
 
+def told(*words):
+    """What flask-app finds."""
+    return json.loads("\n".join(shown("--json", *words)[0]))["findings"]
+
+
 def findings(*words):
-    """What flask-app finds, by code."""
-    return {finding["code"]: finding for finding in json.loads("\n".join(shown("--json", *words)[0]))["findings"]}
+    """The same, by code."""
+    return {finding["code"]: finding for finding in told(*words)}
 
 
 @pytest.mark.parametrize(("code", "harm"), BROKEN.items(), ids=BROKEN)
@@ -99,14 +108,26 @@ def test_what_is_wrong_is_found_and_what_it_says_mends_it(timed, code, harm):
     found = findings("--doctor")[code]
     run = timed.refused(f"[{code}]", playbook="doctor")
     assert found["remedy"].split(";")[0] in " ".join(run.output.split())
-    if found["remedy"].startswith("ansible-playbook emperor.flask.deploy"):
-        timed.deploy()
-    elif found["remedy"].startswith("correct that file"):
-        on(HOST, "rm /etc/nginx/conf.d/theirs.conf && nginx -t")
-    else:
-        on(HOST, found["remedy"])
+    for remedy in [finding["remedy"] for finding in told("--doctor") if finding["code"] == code]:
+        if remedy.startswith("ansible-playbook emperor.flask."):
+            playbook = remedy.split()[1].removeprefix("emperor.flask.")
+            assert timed.play(playbook).status == 0
+        elif remedy.startswith("correct that file"):
+            on(HOST, "rm /etc/nginx/conf.d/theirs.conf && nginx -t")
+        else:
+            on(HOST, remedy)
     until(lambda: shown("--doctor")[1] == 0)
     assert timed.play("doctor").status == 0
+
+
+def test_a_process_that_was_killed_is_found_for_an_hour(jobs):
+    children = "ps -o pid= --ppid"
+    emperor = "$(systemctl show --property=MainPID --value uwsgi-emperor@jobs)"
+    on(HOST, f"kill -KILL $({children} $({children} {emperor}) | head -n 1)")
+    until(lambda: "killed" in findings())
+    assert "DAMN ! worker" in on(HOST, findings()["killed"]["remedy"].removeprefix("sudo "))
+    on(HOST, "truncate --size 0 /var/log/uwsgi/jobs/jobs_uwsgi.log")
+    assert "killed" not in findings()
 
 
 def test_a_timer_whose_command_failed_is_found_until_it_has_run(jobs):

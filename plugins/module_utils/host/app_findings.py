@@ -18,14 +18,15 @@ MEMORY = 0.9  # of the limit
 SPARE = 0.05  # of a disk's space and of its files
 OWED = "/var/lib/emperor-flask/nginx-reload-owed"
 DEPLOY = "ansible-playbook emperor.flask.deploy -e app={app}"
+SHOWN = 3  # paths that a finding names
 DISKS = ("/var/www", "/var/log", "/opt")
 
 Finding = dict[str, str]
 
 
-def found(rows: list[dict[str, Any]], with_host: bool) -> list[Finding]:
-    """What is wrong with these apps, and first with the host, where that is asked for."""
-    return [*(of_host() if with_host else []), *(finding for row in rows for finding in of_app(row))]
+def found(rows: list[dict[str, Any]], looked: dict[str, Any] | None) -> list[Finding]:
+    """What is wrong with these apps, and first with the host, where host_findings has looked at it."""
+    return [*([] if looked is None else of_host(looked)), *(finding for row in rows for finding in of_app(row))]
 
 
 def of_app(row: dict[str, Any]) -> list[Finding]:
@@ -39,6 +40,16 @@ def of_app(row: dict[str, Any]) -> list[Finding]:
         found.append(_finding(app, "emperor-down", f"its Emperor is {row['emperor'] or 'unknown'}", start))
     elif row["web"] == "down":
         found.append(_finding(app, "vassal-down", "nothing listens on its socket", deploy))
+    elif not row["reachable"]:
+        again = f"systemctl restart uwsgi-emperor@{app}"
+        found.append(_finding(app, "socket", "nginx may not use its socket, whose owner or mode has changed", again))
+    if row["killed"]:
+        look = f"sudo flask-app {app} logs --since '1 hour ago'"
+        said = f"{row['killed']} of its web processes were killed in the last hour"
+        found.append(_finding(app, "killed", said, look))
+    if row["leftovers"]:
+        left = f"a run that died has left {', '.join(row['leftovers'])} beside its live release"
+        found.append(_finding(app, "leftover", left, deploy))
     found += [finding for worker in row["workers"] for finding in _of_worker(app, worker, deploy)]
     found += [finding for timer in row["timers"] for finding in _of_timer(app, timer, deploy)]
     if row["queue"] is not None and row["queue"] >= QUEUE:
@@ -55,8 +66,8 @@ def of_app(row: dict[str, Any]) -> list[Finding]:
     return found
 
 
-def of_host() -> list[Finding]:
-    """What is wrong with the host, whatever its apps are."""
+def of_host(looked: dict[str, Any]) -> list[Finding]:
+    """What is wrong with the host, whatever its apps are; ``looked`` is what host_findings has seen."""
     found = []
     if _ended(["systemctl", "is-active", "--quiet", "nginx"]) is not None:
         found.append(_finding("", "nginx-down", "nginx does not run", "systemctl restart nginx"))
@@ -79,6 +90,13 @@ def of_host() -> list[Finding]:
                 "ansible-playbook emperor.flask.deploy",
             )
         )
+    for name, paths in looked["drifted"].items():
+        more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+        said = f"not as the set {name} was applied: {', '.join(paths[:SHOWN])}{more}"
+        found.append(_finding("", "drift", said, "ansible-playbook emperor.flask.site"))
+    for unit, program in looked["outdated"].items():
+        said = f"{unit} runs a {program} that an upgrade has replaced"
+        found.append(_finding("", "outdated", said, f"systemctl restart {unit}"))
     return found + [finding for disk in DISKS for finding in _of_disk(disk)]
 
 

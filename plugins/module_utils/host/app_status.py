@@ -27,6 +27,10 @@ NAME = re.compile(r"[a-z][a-z0-9_-]*")
 LOG = "/var/log/nginx/access.log"
 LOCKS = "/var/lib/emperor-flask/locks"
 CERTIFICATES = "/etc/nginx/certificates"
+APP_LOGS = "/var/log/uwsgi"
+HOUR = 3600
+MOST_APP_LOG = 2**18  # bytes of the end of an app's log that are read
+KILLED = re.compile(rb"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}) - DAMN ! worker \d+ ", re.MULTILINE)  # uWSGI's
 WINDOW = 300  # seconds of the log that are counted
 MOST_LOG = 8 * 2**20  # bytes of its end that are read
 PROPERTIES = "ActiveState,Result,NRestarts,MemoryCurrent,MemoryMax,TasksCurrent,LastTriggerUSec,NextElapseUSecRealtime"
@@ -96,6 +100,8 @@ def _of(app: str, emperor: dict[str, str], listened: bool, who: dict[str, str]) 
     """What serves an app, and how it is served."""
     home = f"{HOMES}/{app}"
     release = os.path.basename(_target(f"{home}/current"))
+    live_socket = os.path.join(home, _target(f"{home}/{app}_uwsgi.sock"))
+    lock = _lock(f"{LOCKS}/{app}")
     ends = _certificate_end(f"{CERTIFICATES}/{app}/combined.pem")
     made_of = _manifest(f"{home}/releases/{release}/manifest.json")
     return {
@@ -106,12 +112,44 @@ def _of(app: str, emperor: dict[str, str], listened: bool, who: dict[str, str]) 
         "by": who.get(release),
         "origin": made_of.get("origin", {}).get("source", {}),
         "web": _web(made_of, emperor) if release and listened else "down",
+        "reachable": _is_reachable(live_socket),
+        "killed": _killed(f"{APP_LOGS}/{app}/{app}_uwsgi.log"),
+        "leftovers": [] if lock else _leftovers(app, os.path.basename(live_socket)),
         "closed": os.path.lexists(f"{home}/maintenance"),
         "threads": _threads(f"{home}/releases/{release}/uwsgi.ini"),
         "certificate_ends": ends,
         "certificate_days": None if ends is None else int((ends - time.time()) // 86400),
-        "lock": _lock(f"{LOCKS}/{app}"),
+        "lock": lock,
     }
+
+
+def _is_reachable(path: str) -> bool:
+    """Tell whether a socket lets its group, nginx's, connect: the app could have changed that. One that is not there is another matter."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return True
+    return status.st_mode & 0o060 == 0o060 and status.st_gid == os.stat(os.path.dirname(path)).st_gid
+
+
+def _killed(path: str) -> int:
+    """How many processes of a vassal were killed in the last hour, by its log: for memory, or because they were stuck."""
+    since, killed = time.time() - HOUR, 0
+    with contextlib.suppress(OSError), open(path, "rb") as stream:
+        stream.seek(max(0, os.fstat(stream.fileno()).st_size - MOST_APP_LOG))
+        for found in KILLED.finditer(stream.read(MOST_APP_LOG)):
+            stamp = found.group(1).decode()
+            moment = _seconds(f"{stamp[:22]}:{stamp[22:]}")
+            killed += moment is not None and moment > since
+    return killed
+
+
+def _leftovers(app: str, live: str) -> list[str]:
+    """Vassals that are neither the live one nor a candidate: nobody releases the app now."""
+    with contextlib.suppress(OSError):
+        names = {os.path.splitext(name)[0] for name in os.listdir(f"{APPS}/{app}") if name.endswith(".ini")}
+        return sorted(names - {os.path.splitext(live)[0]})
+    return []
 
 
 def _taken(

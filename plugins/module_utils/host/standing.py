@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
+from collections.abc import Iterable
 from typing import Any
 
-from ansible_collections.emperor.flask.plugins.module_utils.host import systemd
+from ansible_collections.emperor.flask.plugins.module_utils.host import fingerprints, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import WARNED, CommandFailed, run
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import (
     Access,
@@ -22,7 +22,6 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.files import (
     names_in,
     remove,
     replace_file,
-    sha256,
 )
 from ansible_collections.emperor.flask.plugins.module_utils.host.transaction import STATE, Record
 
@@ -48,8 +47,7 @@ def note(request: dict[str, Any], asked: str, state: str = STATE) -> None:
     paths = [*(item["path"] for item in [*request["directories"], *request["files"]]), *request["absent"]]
     noted = {
         "asked": asked,
-        "paths": paths,
-        "left": _fingerprint(paths),
+        "left": _left(paths),
         "check": request["check"],
         "service": request["service"],
     }
@@ -69,7 +67,8 @@ def standing(state: str = STATE) -> dict[str, str]:
         for name, note in noted.items()
         if not Record.load(name, state).pending
         and (not note["service"] or services[note["service"]].is_ready)
-        and _fingerprint(note["paths"]) == note["left"]
+        and isinstance(note["left"], dict)  # not as earlier versions noted it
+        and _left(note["left"]) == note["left"]
         and _passes(note["check"])
     }
 
@@ -80,18 +79,8 @@ def _read(path: str) -> dict[str, Any]:
     return noted
 
 
-def _fingerprint(paths: list[str]) -> str:
-    return hashlib.sha256(json.dumps([_look(path) for path in paths]).encode()).hexdigest()
-
-
-def _look(path: str) -> list[Any]:
-    """What stands at a path: its kind and access, and what it holds, but for a folder."""
-    try:
-        status = os.lstat(path)
-    except FileNotFoundError:
-        return []
-    held = os.readlink(path) if stat.S_ISLNK(status.st_mode) else sha256(path) if stat.S_ISREG(status.st_mode) else ""
-    return [status.st_mode, status.st_uid, status.st_gid, held]
+def _left(paths: Iterable[str]) -> dict[str, Any]:
+    return {path: fingerprints.of(path) for path in paths}
 
 
 def _passes(check: list[str]) -> bool:

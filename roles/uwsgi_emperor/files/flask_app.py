@@ -18,6 +18,8 @@ import app_restart
 import app_status
 import audit
 import box
+import fingerprints
+import host_findings
 import unix_sockets
 import uwsgi_client
 
@@ -49,7 +51,8 @@ def show(named, options):
     for app in named:
         require(app)
     rows = app_status.status(named or app_status.names(), audit.deployed(), unix_sockets.in_hand)
-    findings = app_findings.found(rows, bool(options.keys() & {"--doctor", "--metrics"}))
+    looked = host_findings.look(fingerprints.of) if options.keys() & {"--doctor", "--metrics"} else None
+    findings = app_findings.found(rows, looked)
     disks = app_findings.disks()
     if "--metrics" in options:
         metrics = app_metrics.text(rows, findings, disks)

@@ -12,6 +12,9 @@ ROW = {
     "release": "ab12",
     "emperor": "active",
     "web": "up",
+    "reachable": True,
+    "killed": 0,
+    "leftovers": [],
     "workers": [],
     "timers": [],
     "queue": 0,
@@ -19,6 +22,7 @@ ROW = {
     "memory_limit": 200,
     "certificate_days": 80,
 }
+QUIET = {"drifted": {}, "outdated": {}}
 WORKER = {"name": "mail", "running": 2, "processes": 2, "restarts": 0}
 TIMER = {"name": "digest", "waits": True, "result": "success"}
 
@@ -37,6 +41,9 @@ def test_a_healthy_app_has_no_finding():
         ({"release": ""}, "no-release", "it has no release"),
         ({"emperor": "failed", "web": "down"}, "emperor-down", "its Emperor is failed"),
         ({"web": "down"}, "vassal-down", "nothing listens on its socket"),
+        ({"reachable": False}, "socket", "nginx may not use its socket, whose owner or mode has changed"),
+        ({"killed": 2}, "killed", "2 of its web processes were killed in the last hour"),
+        ({"leftovers": ["ab12.9"]}, "leftover", "a run that died has left ab12.9 beside its live release"),
         ({"workers": [{**WORKER, "running": 1}]}, "worker-down", "worker mail: 1 of 2 processes run"),
         ({"workers": [{**WORKER, "restarts": 5}]}, "worker-restarts", "worker mail has ended 5 times"),
         ({"timers": [{**TIMER, "waits": False}]}, "timer-down", "timer digest is not started"),
@@ -69,7 +76,7 @@ def programs(tmp_path, monkeypatch):
 
 
 def test_a_healthy_host_has_none(programs):
-    assert app_findings.of_host() == []
+    assert app_findings.of_host(QUIET) == []
 
 
 def test_what_is_wrong_with_a_host_is_said(programs, tmp_path, monkeypatch):
@@ -78,7 +85,7 @@ def test_what_is_wrong_with_a_host_is_said(programs, tmp_path, monkeypatch):
     (tmp_path / "owed").touch()
     monkeypatch.setattr(app_findings, "DISKS", (str(tmp_path), str(tmp_path / "nowhere")))
     monkeypatch.setattr(app_findings, "SPARE", 1.1)
-    found = {finding["code"]: finding["meaning"] for finding in app_findings.of_host()}
+    found = {finding["code"]: finding["meaning"] for finding in app_findings.of_host(QUIET)}
     assert set(found) == {"nginx-down", "nginx-refuses", "reload-owed", "disk"}
     assert found["nginx-refuses"].endswith('unknown directive "x" in /etc/nginx/conf.d/x.conf:1')
 

@@ -173,3 +173,32 @@ def test_only_what_is_an_apps_counts_as_one(tmp_path, monkeypatch):
 def test_an_app_that_may_sleep_sleeps_where_nothing_of_it_runs_but_emperor_and_master(made_of, tasks, web):
     assert app_status._web(made_of, {"TasksCurrent": tasks}) == web
     assert app_status._manifest("nowhere") == {}
+
+
+def test_processes_that_were_killed_in_the_last_hour_are_counted_by_uwsgis_own_lines(tmp_path):
+    log = tmp_path / "shop_uwsgi.log"
+    assert app_status._killed(str(log)) == 0
+    stamps = [time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(time.time() - ago)) for ago in (4000, 3000, 10)]
+    lines = [f"{stamp} - DAMN ! worker 1 (pid: 7) died, killed by signal 9 :( trying respawn ..." for stamp in stamps]
+    log.write_text("\n".join([*lines, f"{stamps[2]} ab12.1 4f2a {lines[2]}", "DAMN ! worker 1 (pid: 7)"]) + "\n")
+    assert app_status._killed(str(log)) == 2
+
+
+def test_what_stands_beside_the_live_vassal_is_left_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(app_status, "APPS", str(tmp_path))
+    (tmp_path / "shop").mkdir()
+    for name in ("ab12.1.ini", "ab12.2.ini", "notes.txt"):
+        (tmp_path / "shop" / name).touch()
+    assert app_status._leftovers("shop", "ab12.2.sock") == ["ab12.1"]
+    assert app_status._leftovers("blog", "") == []
+
+
+def test_a_socket_that_its_group_may_not_use_is_out_of_reach(tmp_path):
+    path = tmp_path / "ab12.1.sock"
+    assert app_status._is_reachable(str(path))
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        path.chmod(0o660)
+        assert app_status._is_reachable(str(path))
+        path.chmod(0o600)
+        assert not app_status._is_reachable(str(path))

@@ -1,0 +1,51 @@
+# Copyright (c) emperor.flask maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a host's files and processes tell that no app's row does: files that are not as a role left them, and programs that an upgrade has replaced.
+
+The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing of ours but what is beside it there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+APPLIED = "/var/lib/emperor-flask/applied"  # a note for each set of files, see standing.py
+UNIT = re.compile(r"/(nginx|uwsgi-emperor@([a-z][a-z0-9_-]*))\.service(?:/|$)", re.MULTILINE)
+# A program's or library's mapping whose file is gone. What an app maps of its own is not there.
+REPLACED = re.compile(r"^\S+ ..x\S* \S+ \S+ \S+ +(/(?:usr|lib|lib64|opt/uwsgi)/\S+) \(deleted\)$", re.MULTILINE)
+
+
+def look(fingerprint: Callable[[str], list[Any]]) -> dict[str, Any]:
+    """What app_findings tells of a host; ``fingerprint`` is fingerprints' ``of``."""
+    return {"drifted": drifted(fingerprint), "outdated": outdated()}
+
+
+def drifted(fingerprint: Callable[[str], list[Any]], applied: str = APPLIED) -> dict[str, list[str]]:
+    """By set, the paths that are not as its role has left them."""
+    found = {}
+    for name in sorted(os.listdir(applied)) if os.path.isdir(applied) else []:
+        with open(os.path.join(applied, name), encoding="utf-8") as stream:
+            left = json.load(stream)["left"]
+        if isinstance(left, dict):  # what earlier versions noted names no path
+            found[os.path.splitext(name)[0]] = [path for path, was in left.items() if fingerprint(path) != was]
+    return {name: paths for name, paths in found.items() if paths}
+
+
+def outdated(proc: str = "/proc") -> dict[str, str]:
+    """By unit, of nginx and the Emperors, a program or library that it still runs although another has taken its place."""
+    found: dict[str, str] = {}
+    for pid in filter(str.isdigit, os.listdir(proc)):
+        try:
+            with open(f"{proc}/{pid}/cgroup", encoding="utf-8", errors="replace") as stream:
+                unit = UNIT.search(stream.read())
+            if unit and unit.group(1) not in found:
+                with open(f"{proc}/{pid}/maps", encoding="utf-8", errors="replace") as stream:
+                    if replaced := REPLACED.search(stream.read()):
+                        found[unit.group(1)] = os.path.basename(replaced.group(1))
+        except OSError:  # it has just ended
+            continue
+    return dict(sorted(found.items()))
