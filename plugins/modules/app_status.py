@@ -37,7 +37,8 @@ EXAMPLES = r"""
 RETURN = r"""
 apps:
   description: >-
-    For each app C(release), C(since), C(by), C(origin), C(web) (V(up), V(asleep) or V(down)), C(reachable) (for nginx), C(killed) (processes, in the last hour), C(leftovers) (of a run that died), C(closed) (for maintenance), C(workers),
+    For each app C(release), C(since), C(by), C(origin), C(web) (V(up), V(asleep) or V(down)), C(reachable) (for nginx),
+    C(killed) (processes, in the last hour), C(leftovers) (of a run that died), C(closed) (for maintenance), C(workers),
     C(timers), C(requests), C(requests_per_second) and C(errors) (answers of 5xx) of the last five minutes, C(threads) (how many requests it can have in hand at
     once), C(busy) (how many it has, open streams among them), C(queue) (requests that wait for a thread), C(memory) and C(memory_limit) (bytes),
     C(certificate_ends), C(certificate_days) and C(lock) (who releases it now). Moments are in seconds since the epoch. What is not known is V(null).

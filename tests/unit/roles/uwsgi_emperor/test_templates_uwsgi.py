@@ -102,7 +102,7 @@ def test_an_app_that_may_sleep_says_when_and_nothing_else_changes():
         "app-socket=run/%n.sock",
     ]
     assert {**options, "set-placeholder": awake["set-placeholder"]} == awake
-    assert "ORDER = 40 " in (ROLES / "uwsgi_emperor/files/serve.py").read_text()
+    assert "ORDER = 40 " in (ROLES / "uwsgi_emperor/files/emperor_sleep.py").read_text()
 
 
 def test_greenlets_are_far_more_than_streams():
