@@ -54,7 +54,7 @@ def of_app(row: dict[str, Any]) -> list[Finding]:
     found += [finding for timer in row["timers"] for finding in _of_timer(app, timer, deploy)]
     if row["queue"] is not None and row["queue"] >= QUEUE:
         more = f"raise processes or threads of {app} in the inventory, and deploy it"
-        found.append(_finding(app, "queue", f"{row['queue']} requests wait for a process", more))
+        found.append(_finding(app, "queue", f"{row['queue']} requests wait for a thread", more))
     if row["memory"] and row["memory_limit"] and row["memory"] > MEMORY * row["memory_limit"]:
         share = f"{100 * row['memory'] // row['memory_limit']} % of limits.memory is in use"
         found.append(_finding(app, "memory", share, f"raise limits.memory of {app} in the inventory, and deploy it"))

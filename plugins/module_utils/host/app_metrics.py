@@ -78,7 +78,7 @@ def _of_app(row: dict[str, Any]) -> Iterator[Sample]:
         "version": origin.get("version"),
         "commit": origin.get("commit"),
     }
-    yield "up", app, row["web"] == "up"
+    yield "up", app, row["web"] != "down"
     if row["release"]:
         yield "release_info", {**app, **{name: str(said or "") for name, said in labels.items()}}, 1
     for name, key in (

@@ -48,7 +48,7 @@ def test_a_healthy_app_has_no_finding():
         ({"workers": [{**WORKER, "restarts": 5}]}, "worker-restarts", "worker mail has ended 5 times"),
         ({"timers": [{**TIMER, "waits": False}]}, "timer-down", "timer digest is not started"),
         ({"timers": [{**TIMER, "result": "exit-code"}]}, "timer-failed", "timer digest failed when it last ran (exit-code)"),
-        ({"queue": 100}, "queue", "100 requests wait for a process"),
+        ({"queue": 100}, "queue", "100 requests wait for a thread"),
         ({"memory": 181}, "memory", "90 % of limits.memory is in use"),
         ({"certificate_days": 13}, "certificate", "its certificate ends in 13 days"),
     ],

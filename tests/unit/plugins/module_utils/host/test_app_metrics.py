@@ -99,6 +99,7 @@ def test_what_is_not_known_is_left_out():
         "app": "shop",
         "release": "",
         "origin": {},
+        "web": "down",
         "closed": True,
         "lock": "anna",
         "requests": 0,
