@@ -1,6 +1,6 @@
 # Copyright (c) emperor.flask maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who did what to which app: a line of JSON for each release, rollback, maintenance, removal and command.
+"""Who did what to which app: a line of JSON for each release, rollback, restart, rename, maintenance, removal and command.
 
 The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing of ours.
 """

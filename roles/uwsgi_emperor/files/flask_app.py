@@ -28,10 +28,10 @@ USAGE = """usage: sudo flask-app                            shows how all apps a
        sudo flask-app --json                     the same as without options, for programs
        sudo flask-app --metrics[=FILE]           all of it for Prometheus; its exit status is 0 then
        sudo flask-app APP                        shows one app
-       sudo flask-app APP logs [-f] [--since T]  shows what its web processes, workers and timers have logged: the last lines, those since
+       sudo flask-app APP logs [-f | --since T]  shows what its web processes, workers and timers have logged: the last lines, those since
                                                  a time such as '1 hour ago', or with -f (--follow) each as it comes
        sudo flask-app APP releases               lists them: which serves, since when, by whom, from which commit, and why
-       sudo flask-app APP restart                begins its processes anew; requests wait meanwhile, none is lost
+       sudo flask-app APP restart                restarts its web processes and workers; requests wait, none is lost
        sudo flask-app APP COMMAND [ARGUMENT...]  runs it as the app, for example: sudo flask-app shop flask shell"""
 
 
