@@ -189,7 +189,8 @@ class Transaction:
         try:
             pass_on_warnings(run(self.check))
         except CommandFailed as error:
-            raise Refusal(f"'{' '.join(self.check)}' refuses the configuration: {tail(error.output)}") from error
+            code = " [nginx-refuses]" if self.check[0] == "nginx" else ""
+            raise Refusal(f"'{' '.join(self.check)}' refuses the configuration{code}: {tail(error.output)}") from error
 
     def _stage(self) -> None:
         for path, access in self.directories.items():

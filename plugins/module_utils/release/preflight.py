@@ -67,7 +67,7 @@ def check_disk(folder: str, needed: int) -> None:
     if free < needed + SPARE:
         raise Refusal(
             f"the disk of {folder} has {free // MIB} MiB left and the release needs {(needed + SPARE) // MIB} MiB; "
-            "make room, or lower keep_releases"
+            "make room, or lower keep_releases [disk]"
         )
 
 

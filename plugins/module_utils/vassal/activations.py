@@ -209,7 +209,7 @@ def wait_until_healthy(layout: Layout, activation: Activation, health: Health, s
             raise Refusal(
                 f"the release {activation.release} was killed for memory: the kernel killed a process of {layout.name} while it "
                 "started. limits.memory (or processes x threads) is too small for two vassals, the live one and this one beside it: "
-                f"raise limits.memory, lower processes, or say preload: true where that is safe\n{_said(layout, start)}"
+                f"raise limits.memory, lower processes, or say preload: true where that is safe [memory]\n{_said(layout, start)}"
             )
         runs = bool(processes(layout, activation))
         ran, gone = ran or runs, 0 if runs else gone + 1
