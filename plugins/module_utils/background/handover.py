@@ -90,7 +90,7 @@ def hand_over(layout: Layout, activation: Activation, manifest: Manifest) -> Non
     old = [unit for unit in unit_files.linked(layout) if unit_texts.worker_of(layout, unit) and unit not in own]
     alone = [worker for worker in stated.workers if not worker.overlap]
     first = [unit for unit in old if _is_alone(layout, unit, {box.escaped(worker.name) for worker in alone})]
-    resumption.arrange(layout, _serving(layout, old), _units(start, stated.workers), _units(start, alone))
+    resumption.arrange(layout, _serving(layout, own), _units(start, stated.workers), _units(start, alone))
     workers.tell_to_stop(first, wait=True)
     if start:
         try:
@@ -197,11 +197,11 @@ def _units(start: Start | None, stated: list[Worker]) -> list[str]:
     return list(unit_texts.texts(start, Background(stated))) if start else []
 
 
-def _serving(layout: Layout, units: list[str]) -> list[str]:
-    """Those of these units that are of the release that serves."""
+def _serving(layout: Layout, new: list[str]) -> list[str]:
+    """The workers of the release that serves, those too that an earlier run told to stop before it died; not the ``new`` ones."""
     live = activations.live(layout)
-    own = _of_start(layout, start) if live and (start := _of_live(layout, live)) else []
-    return [unit for unit in units if unit in own]
+    serving = _of_start(layout, start) if live and (start := _of_live(layout, live)) else []
+    return [unit for unit in serving if unit not in new]
 
 
 def _is_alone(layout: Layout, unit: str, names: set[str]) -> bool:

@@ -106,4 +106,6 @@ def _blame(asked: dict[str, Worker], what: str) -> None:
 
 def _refuse(unit: str, worker: Worker, what: str) -> None:
     said = run(["journalctl", "--unit", unit, "--lines", str(SAID), "--no-pager", "--output", "cat"])
-    raise Refusal(f"the worker '{worker.name}' ({worker.command}) {what} [worker-down]. The end of its journal:\n{tail(said, SAID)}")
+    raise Refusal(
+        f"the worker '{worker.name}' ({worker.command}) {what} [worker-down]. The end of its journal:\n{tail(said, SAID)}"
+    )

@@ -183,6 +183,26 @@ def test_a_switch_that_is_taken_back_brings_the_old_ones_back(host):
     assert host.amiss(first) is None
 
 
+def test_old_workers_come_back_where_the_next_run_dies_too_before_they_were_back(host, monkeypatch):
+    host.switch(host.release("a", 1))
+    second = host.release("b", 2)
+    with monkeypatch.context() as patched:
+        real = workers.tell_to_stop
+
+        def die(units, wait=False):
+            real(units, wait)
+            if not wait:
+                raise Died
+
+        patched.setattr(workers, "tell_to_stop", die)
+        for _ in range(2):
+            handover.prepare(host.layout, second, MANIFEST)
+            with pytest.raises(Died):
+                handover.hand_over(host.layout, second, MANIFEST)
+    host.step_died()
+    assert host.names() == of("a.1")
+
+
 @pytest.mark.parametrize("dies", ["bring_up", "tell_to_stop"])
 def test_old_workers_come_back_where_the_step_dies_before_the_switch(host, monkeypatch, dies):
     """It dies while it exchanges the scheduler, or when it has told all to stop."""
