@@ -182,18 +182,24 @@ def _locked(locks: ExitStack, params: dict[str, Any]) -> list[dict[str, Any]]:
     held: list[dict[str, Any]] = []
     ours: list[str] = []
     for item in params["apps"]:
-        try:
-            for layout in _layouts(item):
-                locks.enter_context(_held(layout, params))
-                ours.append(layout.lock)
-        except app_lock.Taken:
-            if params["step"] == "revert":
-                continue
-            if STEPS[params["step"]].lock == BEGINS:
-                locks.close()
-                for lock in ours:
-                    app_lock.free(lock)
-            raise
+        with ExitStack() as own:
+            first = len(ours)
+            try:
+                for layout in _layouts(item):
+                    own.enter_context(_held(layout, params))
+                    ours.append(layout.lock)
+            except app_lock.Taken:
+                own.close()
+                if params["step"] == "revert":
+                    for lock in ours[first:]:
+                        app_lock.free(lock)
+                    continue
+                if STEPS[params["step"]].lock == BEGINS:
+                    locks.close()
+                    for lock in ours:
+                        app_lock.free(lock)
+                raise
+            locks.push(own.pop_all())
         held.append(item)
     return held
 

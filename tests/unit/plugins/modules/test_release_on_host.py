@@ -106,6 +106,9 @@ def test_the_lock_of_the_name_that_an_app_had_before_is_held_and_freed_too(monke
     with ExitStack() as locks, pytest.raises(app_lock.Taken, match="app 'shop': alice@laptop is releasing it"):
         release_on_host._locked(locks, {**params, "owner": BOB})
     assert [holds(tmp_path, name) for name in ("store", "shop")] == [False, True]
+    with ExitStack() as locks:
+        assert release_on_host._locked(locks, {**params, "owner": BOB, "step": "revert"}) == []
+    assert [holds(tmp_path, name) for name in ("store", "shop")] == [False, True]
 
 
 def test_what_was_done_is_written_down_with_who_did_it_and_what_failed_is_not(step):
