@@ -22,8 +22,11 @@ class NotRestarted(Exception):
     """The text says what does not begin anew, and what to do."""
 
 
-def web(app: str) -> str:
-    """Let the live vassal begin anew, as its Emperor does where its ini was touched; return its name once its old workers have ended."""
+def web(app: str) -> tuple[str, list[int]]:
+    """Let the live vassal begin anew, as its Emperor does where its ini was touched.
+
+    Return its name once its old workers have ended, and the processes that have not within PATIENCE: a program that the app started in its master stays.
+    """
     try:
         live = os.path.basename(os.readlink(f"{HOMES}/{app}/{app}_uwsgi.sock")).removesuffix(".sock")
         before = _workers(app)
@@ -31,13 +34,9 @@ def web(app: str) -> str:
     except FileNotFoundError:
         raise NotRestarted(f"'{app}' has no release that serves; release it with emperor.flask.deploy") from None
     deadline = time.monotonic() + PATIENCE
-    while before & _workers(app):
-        if time.monotonic() > deadline:
-            raise NotRestarted(
-                f"the processes of '{app}' have not ended within {PATIENCE} seconds: {sorted(before & _workers(app))}"
-            )
+    while (left := before & _workers(app)) and time.monotonic() < deadline:
         time.sleep(INTERVAL)
-    return live
+    return live, sorted(left)
 
 
 def workers(app: str) -> list[str]:

@@ -125,15 +125,19 @@ def logs(app, options):
 
 def restart(app, home, by):
     """Begin an app's processes anew, and tell whether it answers."""
+    if who := app_status.releases_now(app):
+        fail(f"{who} releases '{app}' now; try again once that is over")
     audit.note(app, "restart", by)
     try:
-        live = app_restart.web(app)
+        live, left = app_restart.web(app)
+        if left:
+            print(f"flask-app: of the processes before, {' '.join(map(str, left))} have not ended yet", file=sys.stderr)
         with open(f"{home}/releases/{live.partition('.')[0]}/manifest.json", encoding="utf-8") as stream:
             stated = json.load(stream)["health"]
         health = uwsgi_client.Health(**{**stated, "status": tuple(stated["status"])}, app=app)
         status, line = uwsgi_client.get(f"{home}/run/{live}.sock", health, health.timeout)
         if not health.accepts(status):
-            fail(f"'{app}' answers {health.path} with {status}: {line}")
+            fail(f"'{app}' answers {health.path} with {status}: {app_logs.shown(line)}")
         print("\n".join([f"{app} {live} answers", *app_restart.workers(app)]))
     except app_restart.NotRestarted as error:
         fail(str(error))
