@@ -1,10 +1,10 @@
 """How the apps are, as Prometheus's node_exporter serves it."""
 
 import pytest
-from conftest import HOST
+from conftest import HOST, TIMER
 from plays import live, on, until
 from prometheus_client import parser
-from test_status import TIMER, shown
+from test_status import shown
 
 FOLDER = "/var/lib/prometheus/node-exporter"
 PATH = f"{FOLDER}/emperor_flask.prom"

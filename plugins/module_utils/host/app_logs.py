@@ -9,20 +9,26 @@ app puts nothing else in their place; what the lines say is the app's, and reach
 from __future__ import annotations
 
 import calendar
+import contextlib
 import gzip
 import heapq
+import io
 import json
 import os
 import re
 import subprocess
 import threading
 import time
+import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, Callable
+from typing import IO, Any, Callable, cast
 
 LOGS = "/var/log/uwsgi"
 LAST = 100  # lines that are shown where no time is asked for
-LONGEST = 2**20  # bytes of a line; a longer one is shown in parts
+LONGEST = 2**16  # bytes of a line; a longer one is shown in parts
+END = 2**20  # bytes of a log's end that are read for its last lines
+ENTRY = 2**20  # bytes of an entry of the journal; a longer one is left out
 STAMP = re.compile(r'(?:\{"time": ")?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)([+-])(\d\d):?(\d\d)')
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
@@ -53,11 +59,9 @@ def since(app: str, begin: float) -> Iterator[str]:
 
 def last(app: str) -> Iterator[str]:
     """The last lines."""
-    files = [_stamped(_said(["tail", f"--lines={LAST}", path])) for path in _files(app)]
-    lines = sorted(
-        [*_of_journal(app, [f"--lines={LAST}"]), *(line for file in files for line in file)], key=lambda line: line[0]
-    )
-    yield from (text for _time, text in lines[-LAST:])
+    sources = [_of_journal(app, [f"--lines={LAST}"]), *(_end_of(path) for path in _files(app))]
+    ends = [line for source in sources for line in deque(source, maxlen=LAST)]
+    yield from (text for _time, text in sorted(ends, key=lambda line: line[0])[-LAST:])
 
 
 def follow(app: str, show: Callable[[str], None]) -> None:
@@ -65,20 +69,21 @@ def follow(app: str, show: Callable[[str], None]) -> None:
     for line in last(app):
         show(line)
     tail = ["tail", "--quiet", "--follow=name", "--retry", "--lines=0", *_files(app)]
-    sources: list[Callable[[], Iterable[Line]]] = [
-        lambda: _stamped(_said(tail)),
-        lambda: _of_journal(app, ["--follow", "--lines=0"]),
-    ]
+    over = threading.Event()
 
-    def read(source: Callable[[], Iterable[Line]]) -> None:
-        for _time, text in source():
-            show(text)
+    def read(lines: Iterable[Line]) -> None:
+        try:
+            for _time, text in lines:
+                show(text)
+        except BrokenPipeError:  # nobody reads any more
+            pass
+        finally:
+            over.set()
 
-    threads = [threading.Thread(target=read, args=[source], daemon=True) for source in sources]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with _program(tail) as files, _program(_asked(app, ["--follow", "--lines=0"])) as journal:
+        for lines in (_stamped(_lines(files)), _entries(journal)):
+            threading.Thread(target=read, args=[lines], daemon=True).start()
+        over.wait()
 
 
 def _files(app: str) -> list[str]:
@@ -99,26 +104,56 @@ def _rotations(app: str) -> dict[str, list[str]]:
 
 
 def _of_file(paths: list[str], begin: float) -> Iterator[Line]:
-    """The lines of a log since a moment. A file that was changed last before it has none."""
+    """The lines of a log since a moment. A file that was changed last before it has none.
+
+    Rotated ones are the app's, and one may be renamed or compressed just now: what cannot be read is said.
+    """
     for path in paths:
-        if os.stat(path).st_mtime < begin:
-            continue
-        with gzip.open(path, "rb") if path.endswith(".gz") else open(path, "rb") as stream:
-            yield from (line for line in _stamped(_lines(stream)) if line[0] >= begin)
+        try:
+            if os.stat(path).st_mtime < begin:
+                continue
+            with gzip.open(path, "rb") if path.endswith(".gz") else open(path, "rb") as stream:
+                yield from (line for line in _stamped(_lines(cast(IO[bytes], stream))) if line[0] >= begin)
+        except (OSError, EOFError, zlib.error) as error:
+            yield begin, f"flask-app: the rest of {path} is left out: {error}"
+
+
+def _end_of(path: str) -> Iterator[Line]:
+    """The lines at the end of a log."""
+    with contextlib.suppress(OSError), open(path, "rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        stream.seek(max(0, size - END))
+        if size > END:
+            stream.readline(END)
+        yield from _stamped(_lines(io.BytesIO(stream.read(END))))
 
 
 def _of_journal(app: str, how: list[str]) -> Iterator[Line]:
     """What the units in the app's slice have logged, and what systemd says of its Emperor, marked with who said it."""
-    escaped = app.replace("-", "\\x2d")  # as box.escaped has it
+    with _program(_asked(app, how)) as journal:
+        yield from _entries(journal)
+
+
+def _asked(app: str, how: list[str]) -> list[str]:
+    """The journalctl for an app. What has an underscore in front nobody but journald can state."""
     argv = ["journalctl", "--quiet", "--no-pager", "--output=json", "--output-fields=MESSAGE,SYSLOG_IDENTIFIER", *how]
-    for text in _said([*argv, f"_SYSTEMD_SLICE=emperor-{escaped}.slice", "+", f"UNIT=uwsgi-emperor@{app}.service"]):
-        entry: dict[str, Any] = json.loads(text)
-        seconds = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
-        for line in map(_shown, _message(entry.get("MESSAGE")).splitlines()):
-            if not STAMP.match(line):  # what the web processes say has its own
-                stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))
-                line = f"{stamp} {entry.get('SYSLOG_IDENTIFIER', '-')} {line}"
-            yield seconds, line
+    escaped = app.replace("-", "\\x2d")  # as box.escaped has it
+    return [*argv, f"_SYSTEMD_SLICE=emperor-{escaped}.slice", "+", "_PID=1", f"UNIT=uwsgi-emperor@{app}.service"]
+
+
+def _entries(journal: IO[bytes]) -> Iterator[Line]:
+    """The lines of journalctl's entries; what is no entry, or a very long one, is left out."""
+    whole = True
+    while text := journal.readline(ENTRY):
+        before, whole = whole, text.endswith(b"\n")
+        with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
+            entry: dict[str, Any] = json.loads(text if before and whole else b"")
+            seconds = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
+            for line in _message(entry.get("MESSAGE")).splitlines():
+                if not STAMP.match(line):  # what the web processes say has its own
+                    stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))
+                    line = f"{stamp} {entry.get('SYSLOG_IDENTIFIER', '-')} {line}"
+                yield seconds, shown(line)
 
 
 def _message(said: Any) -> str:
@@ -139,23 +174,29 @@ def _stamped(lines: Iterable[str]) -> Iterator[Line]:
         if found := STAMP.match(line):
             stamp, sign, hours, minutes = found.groups()
             offset = int(hours) * 3600 + int(minutes) * 60
-            seconds = calendar.timegm(time.strptime(stamp, "%Y-%m-%dT%H:%M:%S")) - (offset if sign == "+" else -offset)
+            with contextlib.suppress(ValueError):  # no such day
+                seconds = calendar.timegm(time.strptime(stamp, "%Y-%m-%dT%H:%M:%S")) - (
+                    offset if sign == "+" else -offset
+                )
         yield seconds, line
 
 
-def _said(argv: list[str]) -> Iterator[str]:
-    """The lines that a program prints."""
+@contextlib.contextmanager
+def _program(argv: list[str]) -> Iterator[IO[bytes]]:
+    """What a program prints; it is ended with the block."""
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
-        if program.stdout:
-            yield from _lines(program.stdout)
+        try:
+            yield cast(IO[bytes], program.stdout)
+        finally:
+            program.kill()
 
 
-def _lines(stream: Any) -> Iterator[str]:
+def _lines(stream: IO[bytes]) -> Iterator[str]:
     """The lines of a stream of bytes."""
     while line := stream.readline(LONGEST):
-        yield _shown(line.decode(errors="replace").rstrip("\n"))
+        yield shown(line.decode(errors="replace").rstrip("\n"))
 
 
-def _shown(line: str) -> str:
+def shown(line: str) -> str:
     """A line without what a terminal would obey."""
     return CONTROL.sub("?", line)

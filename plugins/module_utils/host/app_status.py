@@ -32,7 +32,7 @@ HOUR = 3600
 MOST_APP_LOG = 2**18  # bytes of the end of an app's log that are read
 KILLED = re.compile(rb"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}) - DAMN ! worker \d+ ", re.MULTILINE)  # uWSGI's
 WINDOW = 300  # seconds of the log that are counted
-MOST_LOG = 8 * 2**20  # bytes of its end that are read
+LEAST_LOG, MOST_LOG = 2**20, 2**25  # bytes of its end that are read, at first and at most
 PROPERTIES = "ActiveState,Result,NRestarts,MemoryCurrent,MemoryMax,TasksCurrent,LastTriggerUSec,NextElapseUSecRealtime"
 UNIT = re.compile(r"emperor-(worker|timer)-(?P<app>[^-]+)-(?P<name>[^-]+?)(?:-[0-9a-f]+\.\d+-\d+)?\.(service|timer)")
 PROCESSES = {"workers": "processes", "p": "processes"}  # uWSGI's other names
@@ -83,7 +83,11 @@ def status(apps: list[str], who: dict[str, dict[str, str]], in_hand: InHand) -> 
         {
             **_of(app, units[emperors[app]], listened[app], who.get(app, {})),
             **dict(zip(("workers", "timers"), _background(app, wanted, units))),
-            **_taken(requests.get(app, (0, 0)), sockets.get(live[app], (None, None)), units[slices[app]]),
+            **_taken(
+                None if requests is None else requests.get(app, (0, 0)),
+                sockets.get(live[app], (None, None)),
+                units[slices[app]],
+            ),
         }
         for app in apps
     ]
@@ -101,7 +105,7 @@ def _of(app: str, emperor: dict[str, str], listened: bool, who: dict[str, str]) 
     home = f"{HOMES}/{app}"
     release = os.path.basename(_target(f"{home}/current"))
     live_socket = os.path.join(home, _target(f"{home}/{app}_uwsgi.sock"))
-    lock = _lock(f"{LOCKS}/{app}")
+    lock = releases_now(app)
     ends = _certificate_end(f"{CERTIFICATES}/{app}/combined.pem")
     made_of = _manifest(f"{home}/releases/{release}/manifest.json")
     return {
@@ -153,13 +157,13 @@ def _leftovers(app: str, live: str) -> list[str]:
 
 
 def _taken(
-    requests: tuple[int, int], sockets: tuple[int | None, int | None], slice_: dict[str, str]
+    requests: tuple[int, int] | None, sockets: tuple[int | None, int | None], slice_: dict[str, str]
 ) -> dict[str, int | float | None]:
     """What an app answers and takes."""
     return {
-        "requests": requests[0],
-        "requests_per_second": round(requests[0] / WINDOW, 2),
-        "errors": requests[1],
+        "requests": requests[0] if requests else None,
+        "requests_per_second": round(requests[0] / WINDOW, 2) if requests else None,
+        "errors": requests[1] if requests else None,
         "busy": sockets[1],
         "queue": sockets[0],
         "memory": _number(slice_.get("MemoryCurrent", "")),
@@ -185,8 +189,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         f"{web}, releasing: {row['lock']}" if row["lock"] else web,
         ", ".join(workers) or "-",
         ", ".join(timers) or "-",
-        f"{row['requests_per_second']:g}",
-        str(row["errors"]),
+        "-" if row["requests_per_second"] is None else f"{row['requests_per_second']:g}",
+        "-" if row["errors"] is None else str(row["errors"]),
         "-" if row["busy"] is None else f"{row['busy']}/{row['threads'] or '?'}",
         "-" if row["queue"] is None else str(row["queue"]),
         "-" if row["memory"] is None else f"{row['memory'] // 2**20}{limit} MiB",
@@ -245,26 +249,40 @@ def _background(
     return list(workers.values()), timers
 
 
-def _requests() -> dict[str, tuple[int, int]]:
-    """By app, the requests of the last minutes and those that were answered with 5xx, from the end of nginx's log."""
+def _requests() -> dict[str, tuple[int, int]] | None:
+    """By app, the requests of the last minutes and those that were answered with 5xx, by nginx's log; None where that is more than is read.
+
+    Clients put into it what they like: only a line feed ends a line, and what is no entry counts for nobody.
+    """
     counted: dict[str, tuple[int, int]] = {}
+    since, size = time.time() - WINDOW, LEAST_LOG
     try:
         with open(LOG, "rb") as stream:
-            stream.seek(max(0, os.fstat(stream.fileno()).st_size - MOST_LOG))
-            text = stream.read().decode(errors="replace")
+            end = os.fstat(stream.fileno()).st_size
+            while True:
+                stream.seek(max(0, end - size))
+                lines = stream.read(size).decode(errors="replace").split("\n")[1 if end > size else 0 :]
+                reached = size >= end or any(_before(line, since) for line in lines[:1])
+                if reached or size >= MOST_LOG:
+                    break
+                size = min(4 * size, MOST_LOG)
     except OSError:
         return counted
-    since = time.time() - WINDOW
-    for line in reversed(text.splitlines()):
-        found = TIME.match(line)
-        moment = _seconds(found.group(1)) if found else None
-        if moment is not None and moment < since:
+    for line in reversed(lines):
+        if _before(line, since):
             break
-        with contextlib.suppress(ValueError, TypeError, KeyError):
+        with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
             entry = json.loads(line)
             all_, errors = counted.get(entry["app"], (0, 0))
             counted[entry["app"]] = (all_ + 1, errors + (500 <= entry["status"] < 600))
-    return counted
+    return counted if reached else None
+
+
+def _before(line: str, since: float) -> bool:
+    """Tell whether a line of nginx's log is from before a moment."""
+    found = TIME.match(line)
+    moment = _seconds(found.group(1)) if found else None
+    return moment is not None and moment < since
 
 
 def _seconds(iso: str) -> float | None:
@@ -295,6 +313,11 @@ def _certificate_end(path: str) -> int | None:
         return None
     end = _said(["openssl", "x509", "-in", path, "-noout", "-enddate"]).partition("=")[2].strip()
     return int(ssl.cert_time_to_seconds(end)) if end else None
+
+
+def releases_now(app: str) -> str | None:
+    """Who releases an app now."""
+    return _lock(f"{LOCKS}/{app}")
 
 
 def _lock(path: str) -> str | None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 APPLIED = "/var/lib/emperor-flask/applied"  # a note for each set of files, see standing.py
+PROCESSES, MOST = 4, 2**18  # of a unit that are looked at, and characters that are read of each one's mappings
 UNIT = re.compile(r"/(nginx|uwsgi-emperor@([a-z][a-z0-9_-]*))\.service(?:/|$)", re.MULTILINE)
 # A program's or library's mapping whose file is gone. What an app maps of its own is not there.
 REPLACED = re.compile(r"^\S+ ..x\S* \S+ \S+ \S+ +(/(?:usr|lib|lib64|opt/uwsgi)/\S+) \(deleted\)$", re.MULTILINE)
@@ -36,16 +38,25 @@ def drifted(fingerprint: Callable[[str], list[Any]], applied: str = APPLIED) -> 
 
 
 def outdated(proc: str = "/proc") -> dict[str, str]:
-    """By unit, of nginx and the Emperors, a program or library that it still runs although another has taken its place."""
+    """By unit, of nginx and the Emperors, a program or library that it still runs although another has taken its place.
+
+    Of each unit only the first processes are looked at, and of each process the first mappings: an app can have very many of both.
+    """
     found: dict[str, str] = {}
-    for pid in filter(str.isdigit, os.listdir(proc)):
-        try:
-            with open(f"{proc}/{pid}/cgroup", encoding="utf-8", errors="replace") as stream:
-                unit = UNIT.search(stream.read())
-            if unit and unit.group(1) not in found:
-                with open(f"{proc}/{pid}/maps", encoding="utf-8", errors="replace") as stream:
-                    if replaced := REPLACED.search(stream.read()):
-                        found[unit.group(1)] = os.path.basename(replaced.group(1))
-        except OSError:  # it has just ended
-            continue
+    looked: Counter[str] = Counter()
+    for pid in sorted(map(int, filter(str.isdigit, os.listdir(proc)))):
+        unit = UNIT.search(_head(f"{proc}/{pid}/cgroup"))
+        if unit and unit.group(1) not in found and looked[unit.group(1)] < PROCESSES:
+            looked[unit.group(1)] += 1
+            if replaced := REPLACED.search(_head(f"{proc}/{pid}/maps")):
+                found[unit.group(1)] = os.path.basename(replaced.group(1))
     return dict(sorted(found.items()))
+
+
+def _head(path: str) -> str:
+    """The beginning of a file of the kernel's; nothing where the process has just ended."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read(MOST)
+    except OSError:
+        return ""

@@ -1,6 +1,7 @@
 """What flask-app shows of an app's logs; the journal's part is scenario many_apps's matter."""
 
 import gzip
+import io
 import json
 import time
 
@@ -44,27 +45,53 @@ def test_no_line_speaks_to_the_terminal(folder):
     assert list(app_logs.last("shop")) == ["?[2Jgone\ttab \ufffd?31m"]
 
 
-def test_what_the_journal_has_speaks_to_no_terminal_either(monkeypatch):
+def test_what_the_journal_has_speaks_to_no_terminal_either_and_what_is_no_entry_is_left_out():
     entries = [
-        {"MESSAGE": "\x1b[2Jtext", "SYSLOG_IDENTIFIER": "shop/mail"},
+        {"MESSAGE": "\x1b[2Jtext", "SYSLOG_IDENTIFIER": "shop/mail\nsystemd[1]: forged"},
         {"MESSAGE": list(b"\x1b\xff")},
         {"MESSAGE": ["first", "second"]},
         {"MESSAGE": None},
         {"MESSAGE": "2026-11-30T05:12:58+0000 0f0eb9965580.1 - of the web"},
     ]
     printed = [json.dumps({"__REALTIME_TIMESTAMP": "1796015578000000", **entry}) for entry in entries]
-    monkeypatch.setattr(app_logs, "_said", lambda argv: iter(printed))
+    printed = "".join(f"{line}\n" for line in [*printed, "{", "[" * 10**5, '"' + "x" * app_logs.ENTRY + '"']).encode()
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(1796015578))
-    assert list(app_logs._of_journal("shop", [])) == [
+    assert list(app_logs._entries(io.BytesIO(printed))) == [
         (1796015578.0, line)
         for line in (
-            f"{stamp} shop/mail ?[2Jtext",
+            f"{stamp} shop/mail?systemd[1]: forged ?[2Jtext",
             f"{stamp} - ?\ufffd",
             f"{stamp} - first",
             f"{stamp} - second",
             "2026-11-30T05:12:58+0000 0f0eb9965580.1 - of the web",
         )
     ]
+
+
+def test_what_others_say_of_an_app_is_systemds_alone():
+    assert app_logs._asked("my-shop", [])[-4:] == [
+        "_SYSTEMD_SLICE=emperor-my\\x2dshop.slice",
+        "+",
+        "_PID=1",
+        "UNIT=uwsgi-emperor@my-shop.service",
+    ]
+
+
+def test_a_log_that_nobody_can_read_and_a_day_that_never_was_stop_nobody(folder):
+    (folder / "shop_uwsgi.log.2.gz").write_bytes(b"no archive")
+    (folder / "shop_uwsgi.log").write_text(f"{stamp(20)} first\n2026-13-45T00:00:00+0000 second\n")
+    lines = list(app_logs.since("shop", time.time() - 3600))
+    assert "shop_uwsgi.log.2.gz is left out: Not a gzipped file" in lines[0]
+    assert [line.split()[-1] for line in lines[1:]] == ["first", "second"]
+    assert [line.split()[-1] for line in app_logs.last("shop")] == ["first", "second"]
+
+
+def test_a_log_without_an_end_takes_no_memory(folder):
+    with open(folder / "shop_uwsgi.log", "wb") as log:
+        log.truncate(2**30)
+        log.seek(0, 2)
+        log.write(f"\n{stamp(1)} at last\n".encode())
+    assert list(app_logs.last("shop"))[-1].endswith(" at last")
 
 
 @pytest.mark.parametrize("text", ["", "never", "--set=2020-01-01"])

@@ -92,6 +92,11 @@ def test_all_of_an_app_is_said():
     assert app_status.WINDOW == 300, "the names of two metrics say so"
 
 
+@pytest.mark.parametrize(("web", "up"), [("up", 1), ("asleep", 1), ("down", 0)])
+def test_what_listens_is_up_asleep_or_not(web, up):
+    assert samples(app_metrics.text([{**ROW, "web": web}], [], []))["up", ("app", "shop")] == up
+
+
 def test_what_is_not_known_is_left_out():
     bare = dict.fromkeys(ROW, None)
     row = {

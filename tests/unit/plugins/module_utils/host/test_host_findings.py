@@ -57,6 +57,17 @@ def test_a_unit_that_runs_what_was_replaced_is_named(tmp_path, group, library, f
     assert host_findings.outdated(str(tmp_path)) == found
 
 
+def test_an_app_with_very_many_processes_and_mappings_keeps_nobody_waiting(tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        host_findings, "_head", lambda path: read.append(path) or f"0::/uwsgi-emperor@shop.service\n{path}"
+    )
+    for pid in range(100, 200):
+        (tmp_path / str(pid)).mkdir()
+    assert host_findings.outdated(str(tmp_path)) == {}
+    assert [path for path in read if path.endswith("maps")] == [f"{tmp_path}/{pid}/maps" for pid in range(100, 104)]
+
+
 def test_a_mapping_looks_so(tmp_path):
     """The kernel's own words for a library that was replaced."""
     copy = tmp_path / "libz.so.1"

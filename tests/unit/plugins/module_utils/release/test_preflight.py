@@ -12,7 +12,8 @@ def test_a_disk_with_room_is_fine_and_one_without_is_refused(tmp_path):
     free = there.f_bavail * there.f_frsize
     preflight.check_disk(str(tmp_path), 0)
     with pytest.raises(
-        Refusal, match=rf"the disk of {tmp_path} has \d+ MiB left and the release needs \d+ MiB; make room, or lower keep_releases \[disk\]"
+        Refusal,
+        match=rf"the disk of {tmp_path} has \d+ MiB left and the release needs \d+ MiB; make room, or lower keep_releases \[disk\]",
     ):
         preflight.check_disk(str(tmp_path), free)
 
