@@ -37,7 +37,8 @@ def asked(path, count=1, pause=0):
 def told():
     """The requests that the log says were stuck, by their ids; each with where."""
     log = on(HOST, f"cat {LOG}")
-    return dict(re.findall(r"request GET /stuck \((\w+)\) takes longer than harakiri.*\n((?:  .*\n)*)", log))
+    mark = r"\S+ \S+ - "  # time, release and no request: it is the watch that tells
+    return dict(re.findall(rf"request GET /stuck \((\w+)\) takes longer than harakiri.*\n((?:{mark}  .*\n)*)", log))
 
 
 @pytest.mark.parametrize(
