@@ -29,9 +29,8 @@ def test_vassal_extra_processes_and_threads_reach_uwsgi(host, main_pid):
 def test_a_request_over_harakiri_ends_and_the_log_says_where_it_is_stuck(door, host):
     assert door.ask("/sleep/8?a%20b", "echo.test")[0] == 502
     log = host.file("/var/log/uwsgi/echo/echo_uwsgi.log").content_string
-    (told,) = re.findall(r"request GET /sleep/8\?a%20b \((\w+)\) takes longer than harakiri, 3 s.*\n(?:  .*\n)*", log)[
-        -1:
-    ]
+    (told,) = re.findall(r"request GET /sleep/8\?a%20b \((\w+)\) takes longer than harakiri, 3 s", log)[-1:]
     assert host.run(f'grep -c \'"request_id":"{told}"\' /var/log/nginx/access.log').stdout == "1\n"
-    assert 'echo.py", line 27, in sleep\n    time.sleep(seconds)' in log
+    mark = r"\S+ \S+ - "  # time, release and no request: it is the watch that tells
+    assert re.search(rf'^{mark}.*echo.py", line 27, in sleep\n{mark}    time.sleep\(seconds\)$', log, re.MULTILINE)
     door.wait_for((200, "known to echo alone"), "/environment", "echo.test")
