@@ -161,7 +161,10 @@ def test_the_apps_of_all_hosts_are_shown_and_a_command_is_run_on_one():
 
     shown = typed("ansible-playbook -i inventory emperor.flask.status")
     assert re.search(r"notes +\w{12} +20\d\d-", shown.stdout), shown.stdout
-    assert typed("ansible-playbook -i inventory emperor.flask.doctor").returncode == 0
+    doctor = typed("ansible-playbook -i inventory emperor.flask.doctor")
+    found = set(re.findall(r"\[([a-z-]+)\]; to mend it", " ".join(doctor.stdout.split())))
+    assert found <= {"killed"}, doctor.stdout  # test_resilience has killed some
+    assert bool(found) == bool(doctor.returncode), doctor.stdout
     users = 'ansible-playbook -i inventory emperor.flask.run -e app=notes -e command="flask users add anna"'
     done = typed(users)
     # The app has no such command, and Flask says so: what it says, and how it ended, is the run's.
