@@ -114,7 +114,7 @@ def test_a_release_and_a_rollback_of_what_sleeps_lose_nothing(asleep):
     asker.join()
     assert live(HOST, "rare") == before and set(statuses) == {"200"}
     until(sleeps)
-    asleep.rollback()
+    asleep.deploy()
     assert live(HOST, "rare") != before and answers() == ["200"]
 
 
@@ -141,7 +141,7 @@ def test_an_open_stream_keeps_it_awake(rare):
         "exec",
         HOST,
         "timeout",
-        str(2 * IDLE),
+        str(3 * IDLE),
         "curl",
         "-sN",
         "-H",
