@@ -189,7 +189,7 @@ def test_a_run_that_died_after_the_switch_is_finished_by_the_next_one(shop):
     assert on(HOST, "curl -s -H 'Host: shop.test' localhost").startswith("shop ")
     on(HOST, "rmdir /var/www/shop/shared")
     would = " ".join(shop.deploy("--check").output.split())
-    assert "would be released, for it is still to take over what is on this host as ''shop''" in would
+    assert "would be released: it is still to take over what is on this host as ''shop''" in would
     shop.deploy()
     assert_renamed(shop, before)
 
