@@ -123,15 +123,6 @@ def test_a_restart_of_its_emperor_wakes_it(asleep):
     until(lambda: answers() == ["200"])
 
 
-def test_a_thread_of_the_apps_that_never_ends_keeps_nobody_awake(rare):
-    rare.entry["env"] = {"RARE_THREAD": "1"}
-    rare.deploy()
-    del rare.entry["env"]
-    assert answers() == ["200"]
-    until(sleeps)
-    assert answers(4) == ["200"] * 4
-
-
 def test_an_open_stream_keeps_it_awake(rare):
     rare.entry["streams"] = 2
     rare.deploy()
@@ -156,6 +147,15 @@ def test_an_open_stream_keeps_it_awake(rare):
             "a worker without a stream ended"
         )
     until(sleeps)
+
+
+def test_a_thread_of_the_apps_that_never_ends_keeps_nobody_awake(rare):
+    rare.entry["env"] = {"RARE_THREAD": "1"}
+    rare.deploy()
+    del rare.entry["env"]
+    assert answers() == ["200"]
+    until(sleeps)
+    assert answers(4) == ["200"] * 4
 
 
 def test_greenlets_sleep_too(rare):

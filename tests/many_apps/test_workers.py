@@ -125,7 +125,7 @@ def test_old_workers_come_back_by_themselves_where_a_run_dies_before_the_switch(
 
 def test_what_is_no_longer_declared_stops_and_an_unchanged_run_changes_nothing(jobs):
     assert len(jobs.units()) == 3
-    ping = "celery --app jobs:celery inspect ping --destination $EMPEROR_WORKER@$(hostname) | tee shared/pong"
+    ping = "celery --app jobs:celery inspect ping --destination $EMPEROR_WORKER@$(hostname) >shared/pong"
     jobs.entry |= {"workers": [{**CELERY, "processes": 1, "check_command": ping}], "shared": ["shared"]}
     jobs.deploy()
     assert "pong" in on(HOST, "cat /var/www/jobs/shared/shared/pong")
