@@ -55,7 +55,6 @@ def test_prometheus_reads_how_the_apps_are(exporter, jobs):
     jobs.entry["timers"] = [TIMER]
     jobs.deploy(flask_app_metrics_path=PATH)
     begun = on(HOST, "date +%s").strip()
-    until(lambda: ("up", "jobs") in served())
     on(HOST, "systemctl start emperor-metrics")  # the timer may have written while the release was under way
     said = served()
     ((app, by, _commit, release, _version),) = [labels for name, *labels in said if name == "release_info"]
@@ -90,10 +89,10 @@ def test_prometheus_reads_how_the_apps_are(exporter, jobs):
 
 def test_another_path_takes_the_first_away_and_none_takes_all_away(exporter, jobs):
     other = f"{FOLDER}/apps.prom"
-    jobs.deploy(flask_app_metrics_path=PATH)
-    until(lambda: on(HOST, f"ls {FOLDER}").split() == ["emperor_flask.prom"])
-    jobs.deploy(flask_app_metrics_path=other)
-    until(lambda: on(HOST, f"ls {FOLDER}").split() == ["apps.prom"])
+    for path in (PATH, other):
+        jobs.deploy(flask_app_metrics_path=path)
+        on(HOST, "systemctl start emperor-metrics")
+        assert on(HOST, f"ls {FOLDER}").split() == [path.rpartition("/")[2]]
     run = jobs.deploy("--check", "--diff")
     assert other in run.output and on(HOST, UNITS).strip() == "2", "check mode says what goes, and takes nothing away"
     jobs.deploy()
