@@ -115,6 +115,7 @@ def logs(app, options):
     try:
         if asked.follow:
             app_logs.follow(app, lambda line: print(line, flush=True))
+            return
         for line in app_logs.since(app, app_logs.moment(asked.since)) if asked.since else app_logs.last(app):
             print(line)
     except app_logs.NoTime as error:
