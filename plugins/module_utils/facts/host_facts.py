@@ -17,7 +17,8 @@ from typing import cast
 
 from ansible_collections.emperor.flask.plugins.module_utils.host import apt, successions, users
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, run
-from ansible_collections.emperor.flask.plugins.module_utils.host.files import link_target, names_in, sha256
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import link_target, names_in
+from ansible_collections.emperor.flask.plugins.module_utils.host.reading import sha256
 from ansible_collections.emperor.flask.plugins.module_utils.host.transaction import applied
 
 PROBE = "import sys; print('%d.%d' % sys.version_info[:2], sys.base_prefix)"

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import grp
-import hashlib
 import itertools
 import os
 import pwd
@@ -136,24 +135,6 @@ def link_target(path: str) -> str | None:
 def names_in(folder: str) -> list[str]:
     """The sorted names in a folder; none where there is no folder."""
     return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-
-
-def head(path: str, size: int) -> bytes:
-    """The first bytes of a file of the kernel's, or of root's; none where it cannot be read."""
-    try:
-        with open(path, "rb") as stream:
-            return stream.read(size)
-    except (OSError, ValueError):  # ValueError: a NUL byte in the path
-        return b""
-
-
-def sha256(path: str | os.PathLike[str]) -> str:
-    """A file's SHA-256, in hexadecimal, read in pieces."""
-    total = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while piece := stream.read(1 << 20):
-            total.update(piece)
-    return total.hexdigest()
 
 
 def remove(path: str) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import run
-from ansible_collections.emperor.flask.plugins.module_utils.host.files import Access, head, replace_file
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import Access, replace_file
+from ansible_collections.emperor.flask.plugins.module_utils.host.reading import head
 
 MARKS = "/run/emperor-flask/outdated"
 

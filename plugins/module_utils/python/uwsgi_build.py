@@ -30,7 +30,7 @@ from typing import Any
 from ansible_collections.emperor.flask.plugins.module_utils.facts.host_facts import python_version, system
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal, run
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import link_target, names_in, replace_link
-from ansible_collections.emperor.flask.plugins.module_utils.host.files import sha256 as file_digest
+from ansible_collections.emperor.flask.plugins.module_utils.host.reading import sha256 as file_digest
 from ansible_collections.emperor.flask.plugins.module_utils.python.pip import own, pip, reason
 
 COMPLETE = ".complete"

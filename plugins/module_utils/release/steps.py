@@ -18,8 +18,9 @@ from ansible_collections.emperor.flask.plugins.module_utils.background import de
 from ansible_collections.emperor.flask.plugins.module_utils.facts import host_facts
 from ansible_collections.emperor.flask.plugins.module_utils.host import apt, jobs, slices, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.host.files import Snapshot, names_in, sha256
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import Snapshot, names_in
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import COMPLETE, Layout
+from ansible_collections.emperor.flask.plugins.module_utils.host.reading import sha256
 from ansible_collections.emperor.flask.plugins.module_utils.nginx import reloader, site
 from ansible_collections.emperor.flask.plugins.module_utils.release import (
     built_code,

@@ -22,7 +22,6 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.commands import
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import (
     ACTIVATION,
     Access,
-    head,
     link_target,
     names_in,
     remove,
@@ -30,6 +29,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.files import (
     replace_link,
 )
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
+from ansible_collections.emperor.flask.plugins.module_utils.host.reading import head
 from ansible_collections.emperor.flask.plugins.module_utils.vassal.uwsgi_client import Health, get
 
 NAME = re.compile(rf"{ACTIVATION}(?:\.sock|\.ini)?")

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.host.files import sha256
+from ansible_collections.emperor.flask.plugins.module_utils.host.reading import sha256
 
 SCHEMA = 1
 MANIFEST = "manifest.json"

@@ -14,7 +14,7 @@ from urllib.error import URLError
 from ansible.module_utils.urls import ConnectionError as NoConnection
 from ansible.module_utils.urls import open_url
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.host.files import sha256
+from ansible_collections.emperor.flask.plugins.module_utils.host.reading import sha256
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.cache import Cache
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.git import public
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.unpacking import unpack

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.host.files import sha256
+from ansible_collections.emperor.flask.plugins.module_utils.host.reading import sha256
 from ansible_collections.emperor.flask.plugins.plugin_utils.source import archive, git
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.cache import Cache
 from ansible_collections.emperor.flask.plugins.plugin_utils.source.missing import missing

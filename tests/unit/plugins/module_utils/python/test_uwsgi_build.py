@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal
-from ansible_collections.emperor.flask.plugins.module_utils.host.files import sha256
+from ansible_collections.emperor.flask.plugins.module_utils.host.reading import sha256
 from ansible_collections.emperor.flask.plugins.module_utils.python import uwsgi_build
 from ansible_collections.emperor.flask.plugins.module_utils.python.uwsgi_build import (
     ask_version,
