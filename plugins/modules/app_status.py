@@ -60,9 +60,6 @@ from ansible_collections.emperor.flask.plugins.module_utils.host import (
     app_findings,
     app_status,
     audit,
-    fingerprints,
-    host_findings,
-    unix_sockets,
 )
 
 
@@ -79,8 +76,8 @@ def main() -> None:
     apps = module.params["apps"] or known
     if missing := sorted(set(apps) - set(known)):
         module.fail_json(msg=f"there is no app '{missing[0]}' on this host; there are: {', '.join(known) or 'none'}")
-    rows = app_status.status(apps, audit.deployed(), unix_sockets.in_hand)
-    findings = app_findings.found(rows, host_findings.look(fingerprints.of) if module.params["host"] else None)
+    rows = app_status.status(apps, audit.deployed())
+    findings = app_findings.found(rows, module.params["host"])
     problems = list(map(app_findings.line, findings))
     disks = app_findings.disks()
     table = [*app_status.table(rows), *map(app_findings.disk_line, disks)]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What is wrong with a host and its apps: each finding has a code, what it means and what to type. docs/runbook.md has an entry for each code.
 
-The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing of ours.
+The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing but what is installed beside it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import subprocess
 from typing import Any
+
+from . import host_findings
 
 CERTIFICATE_DAYS = 14  # below this, a certificate is a finding: renewals begin at 30
 QUEUE = 100  # requests that wait for a process of the app: more is a finding
@@ -24,9 +26,9 @@ DISKS = ("/var/www", "/var/log", "/opt")
 Finding = dict[str, str]
 
 
-def found(rows: list[dict[str, Any]], looked: dict[str, Any] | None) -> list[Finding]:
-    """What is wrong with these apps, and first with the host, where host_findings has looked at it."""
-    return [*([] if looked is None else of_host(looked)), *(finding for row in rows for finding in of_app(row))]
+def found(rows: list[dict[str, Any]], with_host: bool) -> list[Finding]:
+    """What is wrong with these apps, and first with the host, where that is asked for."""
+    return [*(of_host() if with_host else []), *(finding for row in rows for finding in of_app(row))]
 
 
 def of_app(row: dict[str, Any]) -> list[Finding]:
@@ -66,8 +68,8 @@ def of_app(row: dict[str, Any]) -> list[Finding]:
     return found
 
 
-def of_host(looked: dict[str, Any]) -> list[Finding]:
-    """What is wrong with the host, whatever its apps are; ``looked`` is what host_findings has seen."""
+def of_host() -> list[Finding]:
+    """What is wrong with the host, whatever its apps are."""
     found = []
     if _ended(["systemctl", "is-active", "--quiet", "nginx"]) is not None:
         found.append(_finding("", "nginx-down", "nginx does not run", "systemctl restart nginx"))
@@ -90,11 +92,11 @@ def of_host(looked: dict[str, Any]) -> list[Finding]:
                 "ansible-playbook emperor.flask.deploy",
             )
         )
-    for name, paths in looked["drifted"].items():
+    for name, paths in host_findings.drifted().items():
         more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
         said = f"not as the set {name} was applied: {', '.join(paths[:SHOWN])}{more}"
         found.append(_finding("", "drift", said, "ansible-playbook emperor.flask.site"))
-    for unit, program in looked["outdated"].items():
+    for unit, program in host_findings.outdated().items():
         said = f"{unit} runs a {program} that an upgrade has replaced"
         found.append(_finding("", "outdated", said, f"systemctl restart {unit}"))
     return found + [finding for disk in DISKS for finding in _of_disk(disk)]

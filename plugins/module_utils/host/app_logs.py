@@ -2,13 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What an app has logged: its web processes to their files or to the journal, its Emperor to a file, its workers and timers to the journal.
 
-The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing of ours. The folder of the logs is root's, so an
-app puts nothing else in their place; what the lines say is the app's, and reaches the terminal without control characters.
+The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing but what is installed beside it. The folder of
+the logs is root's, so an app puts nothing else in their place; what the lines say is the app's, and reaches the terminal without control characters.
 """
 
 from __future__ import annotations
 
-import calendar
 import contextlib
 import gzip
 import heapq
@@ -24,12 +23,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import IO, Any, Callable, cast
 
+from . import box, moments
+
 LOGS = "/var/log/uwsgi"
 LAST = 100  # lines that are shown where no time is asked for
 LONGEST = 2**16  # bytes of a line; a longer one is shown in parts
 END = 2**20  # bytes of a log's end that are read for its last lines
 ENTRY = 2**20  # bytes of an entry of the journal; a longer one is left out
-STAMP = re.compile(r'(?:\{"time": ")?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)([+-])(\d\d):?(\d\d)')
+STAMP = re.compile(rf'(?:\{{"time": ")?({moments.STAMP})')
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 Line = tuple[float, str]  # seconds since the epoch, and the text
@@ -137,8 +138,7 @@ def _of_journal(app: str, how: list[str]) -> Iterator[Line]:
 def _asked(app: str, how: list[str]) -> list[str]:
     """The journalctl for an app. What has an underscore in front nobody but journald can state."""
     argv = ["journalctl", "--quiet", "--no-pager", "--output=json", "--output-fields=MESSAGE,SYSLOG_IDENTIFIER", *how]
-    escaped = app.replace("-", "\\x2d")  # as box.escaped has it
-    return [*argv, f"_SYSTEMD_SLICE=emperor-{escaped}.slice", "+", "_PID=1", f"UNIT=uwsgi-emperor@{app}.service"]
+    return [*argv, f"_SYSTEMD_SLICE={box.slice_of(app)}", "+", "_PID=1", f"UNIT=uwsgi-emperor@{app}.service"]
 
 
 def _entries(journal: IO[bytes]) -> Iterator[Line]:
@@ -172,12 +172,8 @@ def _stamped(lines: Iterable[str]) -> Iterator[Line]:
     seconds = 0.0
     for line in lines:
         if found := STAMP.match(line):
-            stamp, sign, hours, minutes = found.groups()
-            offset = int(hours) * 3600 + int(minutes) * 60
-            with contextlib.suppress(ValueError):  # no such day
-                seconds = calendar.timegm(time.strptime(stamp, "%Y-%m-%dT%H:%M:%S")) - (
-                    offset if sign == "+" else -offset
-                )
+            named = moments.seconds(found.group(1))
+            seconds = seconds if named is None else named
         yield seconds, line
 
 

@@ -3,7 +3,7 @@
 """Begin an app's processes anew, with the release and the secrets that they have: the web's first, then its workers.
 
 Requests under way are finished, and new ones wait while the app is imported: none is lost. A release or a rollback keeps nobody waiting.
-The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing of ours.
+The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing but what is installed beside it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import os
 import subprocess
 import time
 
-VASSALS = "/etc/uwsgi/vassals"
-HOMES = "/var/www"
+from . import app_status, box, cgroup
+from .reading import head
+
 PATIENCE = 75  # seconds until the old processes are gone: more than emperor.ini's reload-mercy
 INTERVAL = 0.2  # seconds between two looks
 
@@ -28,9 +29,9 @@ def web(app: str) -> tuple[str, list[int]]:
     Return its name once its old workers have ended, and the processes that have not within PATIENCE: a program that the app started in its master stays.
     """
     try:
-        live = os.path.basename(os.readlink(f"{HOMES}/{app}/{app}_uwsgi.sock")).removesuffix(".sock")
+        live = os.path.basename(os.readlink(f"{app_status.HOMES}/{app}/{app}_uwsgi.sock")).removesuffix(".sock")
         before = _workers(app)
-        os.utime(f"{VASSALS}/{app}/{live}.ini")
+        os.utime(f"{app_status.APPS}/{app}/{live}.ini")
     except FileNotFoundError:
         raise NotRestarted(f"'{app}' has no release that serves; release it with emperor.flask.deploy") from None
     deadline = time.monotonic() + PATIENCE
@@ -41,12 +42,7 @@ def web(app: str) -> tuple[str, list[int]]:
 
 def workers(app: str) -> list[str]:
     """Restart the units of its workers, each of which finishes its jobs first; return their names."""
-    folder, escaped = (
-        "/etc/systemd/system/uwsgi-emperor.target.wants",
-        app.replace("-", "\\x2d"),
-    )  # as box.escaped has it
-    begin = f"emperor-worker-{escaped}-"
-    units = sorted(name for name in os.listdir(folder) if name.startswith(begin)) if os.path.isdir(folder) else []
+    units = [unit for unit in app_status.linked() if unit.startswith(f"emperor-worker-{box.escaped(app)}-")]
     if units and subprocess.run(["systemctl", "restart", *units], check=False).returncode:
         raise NotRestarted(f"not all workers of '{app}' run: sudo flask-app {app}")
     return units
@@ -54,19 +50,11 @@ def workers(app: str) -> list[str]:
 
 def _workers(app: str) -> set[int]:
     """The processes that an Emperor's vassals have started: all but the Emperor and its children."""
-    asked = ["systemctl", "show", "--property=ControlGroup", "--value", f"uwsgi-emperor@{app}.service"]
-    group = subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"):
-        if group and os.path.exists(path := f"{root}{group}/cgroup.procs"):
-            with open(path, encoding="ascii") as stream:
-                pids = set(map(int, stream.read().split()))
-            return {pid for pid in pids if (parent := _parent(pid)) in pids and _parent(parent) in pids}
-    return set()
+    pids = set(cgroup.processes_of(f"uwsgi-emperor@{app}.service"))
+    return {pid for pid in pids if (parent := _parent(pid)) in pids and _parent(parent) in pids}
 
 
 def _parent(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stream:
-            return int(stream.read().rpartition(b")")[2].split()[1])
-    except OSError:  # it has just ended
-        return 0
+    """The process that has started one; 0 where it has just ended."""
+    fields = head(f"/proc/{pid}/stat", 4096).rpartition(b")")[2].split()
+    return int(fields[1]) if fields else 0

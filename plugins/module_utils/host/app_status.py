@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """How the apps of a host are: what serves, since when and by whom, and what it takes. Only reads.
 
-The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing of ours.
+The role uwsgi_emperor installs this file on the hosts too, for flask-app: it imports nothing but what is installed beside it.
 systemd is asked once for all apps, and so is the kernel for their sockets; what an app writes is not read. Moments are in seconds since the epoch.
 """
 
@@ -15,11 +15,11 @@ import os
 import re
 import socket
 import ssl
-import stat
 import subprocess
 import time
-from collections.abc import Callable
 from typing import Any
+
+from . import box, moments, unix_sockets
 
 APPS = "/etc/uwsgi/vassals"
 HOMES = "/var/www"
@@ -36,7 +36,7 @@ LEAST_LOG, MOST_LOG = 2**20, 2**25  # bytes of its end that are read, at first a
 PROPERTIES = "ActiveState,Result,NRestarts,MemoryCurrent,MemoryMax,TasksCurrent,LastTriggerUSec,NextElapseUSecRealtime"
 UNIT = re.compile(r"emperor-(worker|timer)-(?P<app>[^-]+)-(?P<name>[^-]+?)(?:-[0-9a-f]+\.\d+-\d+)?\.(service|timer)")
 PROCESSES = {"workers": "processes", "p": "processes"}  # uWSGI's other names
-ASLEEP = "2"  # processes and threads of an Emperor's unit whose app sleeps: the Emperor, and the vassal's master
+ASLEEP = 2  # processes and threads of an Emperor's unit whose app sleeps: the Emperor, and the vassal's master
 UNSET = ("", "[not set]", "infinity", str(2**64 - 1))
 TIME = re.compile(r'^\{"time":"([^"]+)"')
 HEADINGS = (
@@ -62,20 +62,17 @@ def names() -> list[str]:
     return [name for name in found if NAME.fullmatch(name) and os.path.isdir(f"{HOMES}/{name}/releases")]
 
 
-InHand = Callable[[list[str]], dict[str, tuple[int, int]]]
-
-
-def status(apps: list[str], who: dict[str, dict[str, str]], in_hand: InHand) -> list[dict[str, Any]]:
-    """How each app is; ``who`` has, by app, who deployed which release, and ``in_hand`` is unix_sockets'."""
-    wanted = _linked()
-    slices = {app: f"emperor-{_escaped(app)}.slice" for app in apps}
+def status(apps: list[str], who: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
+    """How each app is; ``who`` has, by app, who deployed which release."""
+    wanted = linked()
+    slices = {app: box.slice_of(app) for app in apps}
     emperors = {app: f"uwsgi-emperor@{app}.service" for app in apps}
     timers = [unit.replace(".timer", ".service") for unit in wanted if unit.endswith(".timer")]
     units = _units([*slices.values(), *emperors.values(), *wanted, *timers])
     live = {app: os.path.join(HOMES, app, _target(f"{HOMES}/{app}/{app}_uwsgi.sock")) for app in apps}
     requests = _requests()
     try:
-        sockets = in_hand(list(live.values()))
+        sockets = unix_sockets.in_hand(list(live.values()))
         listened = {app: live[app] in sockets for app in apps}
     except OSError:  # a kernel without these diagnostics; to connect to a socket makes its queue one longer
         sockets, listened = {}, {app: _listens(live[app]) for app in apps}
@@ -142,8 +139,7 @@ def _killed(path: str) -> int:
     with contextlib.suppress(OSError), open(path, "rb") as stream:
         stream.seek(max(0, os.fstat(stream.fileno()).st_size - MOST_APP_LOG))
         for found in KILLED.finditer(stream.read(MOST_APP_LOG)):
-            stamp = found.group(1).decode()
-            moment = _seconds(f"{stamp[:22]}:{stamp[22:]}")
+            moment = moments.seconds(found.group(1).decode())
             killed += moment is not None and moment > since
     return killed
 
@@ -173,7 +169,7 @@ def _taken(
 
 def _web(made_of: dict[str, Any], emperor: dict[str, str]) -> str:
     """Whether what listens is awake."""
-    return "asleep" if made_of.get("idle") and emperor.get("TasksCurrent") == ASLEEP else "up"
+    return "asleep" if made_of.get("idle") and emperor.get("TasksCurrent") == str(ASLEEP) else "up"
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -198,12 +194,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _escaped(app: str) -> str:
-    """As box.escaped has it."""
-    return app.replace("-", "\\x2d")
-
-
-def _linked() -> list[str]:
+def linked() -> list[str]:
     """The units of workers and timers that are to run."""
     folder = "/etc/systemd/system/uwsgi-emperor.target.wants"
     listed = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
@@ -227,7 +218,7 @@ def _background(
     timers = []
     for unit in wanted:
         found = UNIT.fullmatch(unit)
-        if not found or found["app"] != _escaped(app):
+        if not found or found["app"] != box.escaped(app):
             continue
         name, state = found["name"].replace("\\x2d", "-"), units[unit]
         if unit.endswith(".timer"):
@@ -281,18 +272,8 @@ def _requests() -> dict[str, tuple[int, int]] | None:
 def _before(line: str, since: float) -> bool:
     """Tell whether a line of nginx's log is from before a moment."""
     found = TIME.match(line)
-    moment = _seconds(found.group(1)) if found else None
+    moment = moments.seconds(found.group(1)) if found else None
     return moment is not None and moment < since
-
-
-def _seconds(iso: str) -> float | None:
-    """The moment that nginx's $time_iso8601 names, in seconds since the epoch."""
-    try:
-        stamp = time.strptime(iso[:19], "%Y-%m-%dT%H:%M:%S")
-        sign, hours, minutes = iso[19], int(iso[20:22]), int(iso[23:25])
-    except (ValueError, IndexError):
-        return None
-    return calendar.timegm(stamp) - (1 if sign == "+" else -1) * (hours * 3600 + minutes * 60)
 
 
 def _threads(path: str) -> int | None:
@@ -333,20 +314,12 @@ def _lock(path: str) -> str | None:
 def _listens(path: str) -> bool:
     """Tell whether somebody accepts connections on a socket of an app's. The app may have put anything there: a link is not followed."""
     try:
-        descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-            return False
-        with socket.socket(socket.AF_UNIX) as asked:
+        with unix_sockets.opened(path) as there, socket.socket(socket.AF_UNIX) as asked:
             asked.settimeout(1)  # seconds: where the queue is full, it waits
-            asked.connect(f"/proc/self/fd/{descriptor}")
-        return True
+            asked.connect(f"/proc/self/fd/{there}")
+            return True
     except OSError:
         return False
-    finally:
-        os.close(descriptor)
 
 
 def _since(path: str) -> int | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 
-from ansible_collections.emperor.flask.plugins.module_utils.host.reading import head
+from .reading import head
 
 SYSTEMD = ("name=systemd", "")  # the hierarchies in which systemd keeps units: that of v1, and the one of v2
 OOM_KILL = re.compile(rb"^oom_kill (\d+)$", re.MULTILINE)

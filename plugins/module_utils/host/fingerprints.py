@@ -7,12 +7,11 @@ The role uwsgi_emperor installs this file on the hosts too, for flask-app: it im
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from typing import Any
 
-CHUNK = 2**20  # bytes that are read at once
+from .reading import sha256
 
 
 def of(path: str) -> list[Any]:
@@ -21,13 +20,5 @@ def of(path: str) -> list[Any]:
         status = os.lstat(path)
     except FileNotFoundError:
         return []
-    held = os.readlink(path) if stat.S_ISLNK(status.st_mode) else _digest(path) if stat.S_ISREG(status.st_mode) else ""
+    held = os.readlink(path) if stat.S_ISLNK(status.st_mode) else sha256(path) if stat.S_ISREG(status.st_mode) else ""
     return [status.st_mode, status.st_uid, status.st_gid, held]
-
-
-def _digest(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -8,6 +8,7 @@ The role uwsgi_emperor installs this file on the hosts too, for flask-app: it im
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
@@ -49,21 +50,29 @@ def in_hand(paths: Iterable[str]) -> dict[str, tuple[int, int]]:
     return {path: (waiting[key], accepted[key]) for path, key in keys.items() if key in waiting}
 
 
-def _key(path: str) -> Key | None:
-    """A socket's file. stat(2) is not asked for its device: on btrfs and overlays it tells another than the kernel has."""
-    try:
-        descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW)
-    except OSError:
-        return None
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[int]:
+    """A descriptor of the socket at ``path`` itself; connect(2) takes it as /proc/self/fd/<number>. Raises OSError for anything else, a link too."""
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            raise OSError(f"{path} is not a socket")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _key(path: str) -> Key | None:
+    """A socket's file. stat(2) is not asked for its device: on btrfs and overlays it tells another than the kernel has."""
+    with contextlib.ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(opened(path))
+        except OSError:
             return None
         with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as stream:
             told = dict(line.split(":", 1) for line in stream.read().splitlines())
         inode = int(told.get("ino") or os.fstat(descriptor).st_ino)  # Linux 5.14 and later tell it there
         device = _device(told["mnt_id"].strip())
-    finally:
-        os.close(descriptor)
     return None if device is None else (inode & 0xFFFFFFFF, device)
 
 

@@ -47,5 +47,4 @@ def migrated(manifest: Manifest) -> Manifest:
 
 def health(layout: Layout, manifest: Manifest) -> Health:
     """The health request of a release."""
-    asked = manifest["health"]
-    return Health(asked["path"], tuple(asked["status"]), asked["timeout"], asked["host"], layout.name, asked["scheme"])
+    return Health.of(layout.name, manifest["health"])

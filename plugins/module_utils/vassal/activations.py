@@ -17,7 +17,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.common.warnings import warn
-from ansible_collections.emperor.flask.plugins.module_utils.host import box, cgroup, systemd, unix_sockets
+from ansible_collections.emperor.flask.plugins.module_utils.host import (
+    app_status,
+    box,
+    cgroup,
+    systemd,
+    unix_sockets,
+)
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal, tail
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import (
     ACTIVATION,
@@ -51,7 +57,6 @@ TRACEBACK = re.compile(
 )  # its exception
 UNKNOWN_OPTION = re.compile(r"\[strict-mode\] unknown config directive: (.*)$", re.MULTILINE)
 INTERVAL = 0.1  # seconds between two looks at a candidate
-ASLEEP = 2  # processes and threads of an Emperor's unit whose app sleeps: the Emperor, and the vassal's master
 
 
 @dataclass(frozen=True)
@@ -238,7 +243,7 @@ def is_asleep(layout: Layout, activation: Activation, manifest: dict[str, Any], 
 
     Nothing is asked over its socket, which would wake it.
     """
-    return bool(manifest["idle"]) and emperor.tasks == ASLEEP and _is_listening(socket(layout, activation))
+    return bool(manifest["idle"]) and emperor.tasks == app_status.ASLEEP and _is_listening(socket(layout, activation))
 
 
 def switch(layout: Layout, activation: Activation) -> None:

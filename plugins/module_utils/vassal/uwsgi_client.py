@@ -7,14 +7,15 @@ The protocol: https://uwsgi-docs.readthedocs.io/en/latest/Protocol.html. The ans
 
 from __future__ import annotations
 
-import os
 import re
 import socket
-import stat
 import struct
 import time
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote
+
+from ..host import unix_sockets
 
 MAX_ANSWER = 64 * 1024  # bytes that are read of an answer
 
@@ -32,6 +33,11 @@ class Health:
     host: str = "localhost"
     app: str = ""
     scheme: str = "http"
+
+    @classmethod
+    def of(cls, app: str, stated: dict[str, Any]) -> Health:
+        """The request that a release's manifest states."""
+        return cls(stated["path"], tuple(stated["status"]), stated["timeout"], stated["host"], app, stated["scheme"])
 
     def accepts(self, status: int) -> bool:
         """Tell whether a status code is one of the healthy ones or in one of the ranges."""
@@ -82,7 +88,8 @@ def get(path: str, health: Health, timeout: float) -> tuple[int, str]:
     deadline = time.monotonic() + timeout
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
-        _connect(connection, path)
+        with unix_sockets.opened(path) as there:
+            connection.connect(f"/proc/self/fd/{there}")
         connection.sendall(request)
         answer = b""
         while len(answer) < MAX_ANSWER:
@@ -97,14 +104,3 @@ def get(path: str, health: Health, timeout: float) -> tuple[int, str]:
         raise ValueError(f"the answer is not HTTP: {answer[:80]!r}")
     body = answer.partition(b"\r\n\r\n")[2].decode(errors="replace")
     return int(found.group(1)), body.strip().partition("\n")[0][:200]
-
-
-def _connect(connection: socket.socket, path: str) -> None:
-    """Connect to what stands at ``path`` itself, if that is a socket."""
-    there = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISSOCK(os.fstat(there).st_mode):
-            raise OSError(f"{path} is not a socket")
-        connection.connect(f"/proc/self/fd/{there}")
-    finally:
-        os.close(there)

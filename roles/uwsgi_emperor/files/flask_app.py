@@ -11,17 +11,8 @@ import sys
 import time
 
 sys.path.insert(0, "/usr/local/lib/uwsgi")
-import app_findings
-import app_logs
-import app_metrics
-import app_restart
-import app_status
-import audit
-import box
-import fingerprints
-import host_findings
-import unix_sockets
-import uwsgi_client
+from emperor_flask.host import app_findings, app_logs, app_metrics, app_restart, app_status, audit, box
+from emperor_flask.vassal import uwsgi_client
 
 USAGE = """usage: sudo flask-app                            shows how all apps are; its exit status is 1 where something is wrong
        sudo flask-app --doctor                   looks at nginx and the disks as well
@@ -50,9 +41,8 @@ def show(named, options):
         fail("must run as root, to see what every app has: sudo flask-app")
     for app in named:
         require(app)
-    rows = app_status.status(named or app_status.names(), audit.deployed(), unix_sockets.in_hand)
-    looked = host_findings.look(fingerprints.of) if options.keys() & {"--doctor", "--metrics"} else None
-    findings = app_findings.found(rows, looked)
+    rows = app_status.status(named or app_status.names(), audit.deployed())
+    findings = app_findings.found(rows, bool(options.keys() & {"--doctor", "--metrics"}))
     disks = app_findings.disks()
     if "--metrics" in options:
         metrics = app_metrics.text(rows, findings, disks)
@@ -135,7 +125,7 @@ def restart(app, home, by):
             print(f"flask-app: of the processes before, {' '.join(map(str, left))} have not ended yet", file=sys.stderr)
         with open(f"{home}/releases/{live.partition('.')[0]}/manifest.json", encoding="utf-8") as stream:
             stated = json.load(stream)["health"]
-        health = uwsgi_client.Health(**{**stated, "status": tuple(stated["status"])}, app=app)
+        health = uwsgi_client.Health.of(app, {"scheme": "http", **stated})
         status, line = uwsgi_client.get(f"{home}/run/{live}.sock", health, health.timeout)
         if not health.accepts(status):
             fail(f"'{app}' answers {health.path} with {status}: {app_logs.shown(line)}")

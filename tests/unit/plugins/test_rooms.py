@@ -25,6 +25,9 @@ def imports(path):
     for node in ast.walk(ast.parse(path.read_text())):
         names = [alias.name for alias in node.names] if isinstance(node, (ast.Import, ast.ImportFrom)) else []
         module = getattr(node, "module", None)
+        if above := getattr(node, "level", 0):
+            place = PACKAGE + ".".join(path.relative_to(PLUGINS).parts[:-above])
+            module = f"{place}.{module}" if module else place
         for name in [f"{module}.{name}" for name in names] if module else names:
             if name.startswith(PACKAGE):
                 yield name.removeprefix(PACKAGE)

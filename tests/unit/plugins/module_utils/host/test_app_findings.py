@@ -22,7 +22,6 @@ ROW = {
     "memory_limit": 200,
     "certificate_days": 80,
 }
-QUIET = {"drifted": {}, "outdated": {}}
 WORKER = {"name": "mail", "running": 2, "processes": 2, "restarts": 0}
 TIMER = {"name": "digest", "waits": True, "result": "success"}
 
@@ -76,7 +75,7 @@ def programs(tmp_path, monkeypatch):
 
 
 def test_a_healthy_host_has_none(programs):
-    assert app_findings.of_host(QUIET) == []
+    assert app_findings.of_host() == []
 
 
 def test_what_is_wrong_with_a_host_is_said(programs, tmp_path, monkeypatch):
@@ -85,7 +84,7 @@ def test_what_is_wrong_with_a_host_is_said(programs, tmp_path, monkeypatch):
     (tmp_path / "owed").touch()
     monkeypatch.setattr(app_findings, "DISKS", (str(tmp_path), str(tmp_path / "nowhere")))
     monkeypatch.setattr(app_findings, "SPARE", 1.1)
-    found = {finding["code"]: finding["meaning"] for finding in app_findings.of_host(QUIET)}
+    found = {finding["code"]: finding["meaning"] for finding in app_findings.of_host()}
     assert set(found) == {"nginx-down", "nginx-refuses", "reload-owed", "disk"}
     assert found["nginx-refuses"].endswith('unknown directive "x" in /etc/nginx/conf.d/x.conf:1')
 

@@ -6,7 +6,7 @@ import socket
 import time
 
 import pytest
-from ansible_collections.emperor.flask.plugins.module_utils.host import app_status, unix_sockets
+from ansible_collections.emperor.flask.plugins.module_utils.host import app_status, moments, unix_sockets
 
 
 def test_requests_of_the_last_minutes_are_counted_by_app(tmp_path, monkeypatch):
@@ -51,8 +51,8 @@ def test_a_count_is_known_only_where_the_window_was_read_whole(tmp_path, monkeyp
 @pytest.mark.parametrize("zone", ["+02:00", "-05:30", "+00:00"])
 def test_a_moment_of_the_log_is_read_in_its_zone(zone):
     hours = (1 if zone[0] == "+" else -1) * (int(zone[1:3]) * 3600 + int(zone[4:]) * 60)
-    assert app_status._seconds(f"2026-02-28T12:00:00{zone}") == 1772280000 - hours
-    assert app_status._seconds("yesterday") is None
+    assert moments.seconds(f"2026-02-28T12:00:00{zone}") == 1772280000 - hours
+    assert moments.seconds("yesterday") is None
 
 
 def test_somebody_listens_only_behind_a_socket_that_is_no_link(tmp_path, monkeypatch):
@@ -149,33 +149,38 @@ def test_an_app_is_shown_where_the_kernel_does_not_tell_of_sockets(tmp_path, mon
     def in_hand(paths):
         raise OSError("no such diagnostics")
 
-    (row,) = app_status.status(["shop"], {}, in_hand)
+    def status(asked=in_hand):
+        with monkeypatch.context() as patched:
+            patched.setattr(unix_sockets, "in_hand", asked)
+            return app_status.status(["shop"], {})
+
+    (row,) = status()
     assert (row["release"], row["web"], row["busy"], row["queue"]) == ("", "down", None, None)
     assert " -  " in app_status.table([row])[1]
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop/current").symlink_to("releases/ab12")  # it is being taken away
-    (row,) = app_status.status(["shop"], {}, in_hand)
+    (row,) = status()
     assert (row["release"], row["since"], row["threads"]) == ("ab12", None, None)
     (tmp_path / "shop/releases/ab12").mkdir(parents=True)
     for moment, since in ((0, None), (1, None), (1796015615, 1796015615)):
         os.utime(tmp_path / "shop/releases/ab12", (moment, moment))
-        (row,) = app_status.status(["shop"], {}, in_hand)
+        (row,) = status()
         assert row["since"] == since
-    (row,) = app_status.status(["shop"], {}, lambda paths: dict.fromkeys(paths, (12, 8)))
+    (row,) = status(lambda paths: dict.fromkeys(paths, (12, 8)))
     assert (row["web"], row["busy"], row["queue"]) == ("up", 8, 12)
-    (row,) = app_status.status(["shop"], {}, lambda paths: {})
+    (row,) = status(lambda paths: {})
     assert (row["web"], row["busy"], row["queue"]) == ("down", None, None)
     with socket.socket(socket.AF_UNIX) as server:
         monkeypatch.chdir(tmp_path / "shop")
         server.bind("live.sock")
         server.listen()
         os.symlink("live.sock", "shop_uwsgi.sock")
-        (row,) = app_status.status(["shop"], {}, in_hand)
+        (row,) = status()
         assert (row["web"], row["busy"]) == ("up", None)
         server.accept()[0].close()
-        (row,) = app_status.status(["shop"], {}, unix_sockets.in_hand)
+        (row,) = app_status.status(["shop"], {})
         assert (row["web"], row["busy"], row["queue"]) == ("up", 0, 0)
-        (row,) = app_status.status(["shop"], {}, unix_sockets.in_hand)
+        (row,) = app_status.status(["shop"], {})
         assert row["queue"] == 0, "to look adds nothing to what is seen"
 
 

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.emperor.flask.plugins.module_utils.host import app_findings, fingerprints, host_findings
 
 
-def test_what_was_changed_is_named_with_its_set(tmp_path):
+def test_what_was_changed_is_named_with_its_set(tmp_path, monkeypatch):
     paths = [tmp_path / name for name in "abcde"]
     for path in paths:
         path.write_text("as it was\n")
@@ -18,16 +18,17 @@ def test_what_was_changed_is_named_with_its_set(tmp_path):
     left = {str(path): fingerprints.of(str(path)) for path in paths}
     (notes / "nginx.json").write_text(json.dumps({"left": left}))
     (notes / "older.json").write_text(json.dumps({"left": "a digest of all"}))
-    assert host_findings.drifted(fingerprints.of, str(notes)) == {}
+    assert host_findings.drifted(str(notes)) == {}
     paths[0].unlink()
     for path in paths[1:4]:
         path.chmod(0o600 if path.stat().st_mode & 0o777 != 0o600 else 0o640)
-    found = host_findings.drifted(fingerprints.of, str(notes))
+    found = host_findings.drifted(str(notes))
     assert found == {"nginx": [str(path) for path in paths[:4]]}
-    (finding,) = [one for one in app_findings.of_host({"drifted": found, "outdated": {}}) if one["code"] == "drift"]
+    assert host_findings.drifted(str(tmp_path / "nowhere")) == {}
+    monkeypatch.setattr(host_findings, "drifted", lambda: found)
+    (finding,) = [one for one in app_findings.of_host() if one["code"] == "drift"]
     named = ", ".join(map(str, paths[:3]))
     assert finding["meaning"] == f"not as the set nginx was applied: {named} and 1 more"
-    assert host_findings.drifted(fingerprints.of, str(tmp_path / "nowhere")) == {}
 
 
 MAPS = """\
@@ -60,7 +61,7 @@ def test_a_unit_that_runs_what_was_replaced_is_named(tmp_path, group, library, f
 def test_an_app_with_very_many_processes_and_mappings_keeps_nobody_waiting(tmp_path, monkeypatch):
     read = []
     monkeypatch.setattr(
-        host_findings, "_head", lambda path: read.append(path) or f"0::/uwsgi-emperor@shop.service\n{path}"
+        host_findings, "_text", lambda path: read.append(path) or f"0::/uwsgi-emperor@shop.service\n{path}"
     )
     for pid in range(100, 200):
         (tmp_path / str(pid)).mkdir()
