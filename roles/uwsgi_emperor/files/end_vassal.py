@@ -154,7 +154,7 @@ class Host:
             return
         try:
             if stat.S_ISREG(os.fstat(log).st_mode):
-                os.write(log, f"{time.strftime('%a %b %d %H:%M:%S %Y')} - {line}\n".encode())
+                os.write(log, f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} - {line}\n".encode())
         except OSError as error:
             print(f"{self.log}: {error}", flush=True)
         finally:

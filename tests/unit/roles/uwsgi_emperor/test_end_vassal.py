@@ -150,6 +150,7 @@ def test_real_processes_of_the_ended_vassal_are_killed_and_said(host, capfd):
     assert host.alive() == [host.emperor, *others]
     told = host.log.read_text()
     assert told.startswith("as it was\n")
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} - ", line) for line in told.splitlines()[1:])
     for pid in (marked.pid, parent.pid, child):
         assert len(re.findall(rf"killed process {pid} '\w+' of .*, which had run for \d+ s", told)) == 1
     assert capfd.readouterr().out.count("killed process ") == 3
