@@ -46,7 +46,7 @@ def test_a_plan_says_what_would_become_of_each_app_and_why_and_touches_nothing(j
         f"told on {HOST}: would be released: other env (CURRENCY), secrets",
         f"fronted on {HOST}: would be released: other nginx.conf",
         f"gone on {HOST}: would be taken away",
-        f"new on {HOST}: would be released: it is not on this host",
+        f"new on {HOST}: would be released: it is new on this host",
         f"limits.memory of the apps of {HOST} is",
     ):
         assert line in said, run.output

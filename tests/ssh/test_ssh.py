@@ -48,7 +48,7 @@ def test_a_plan_of_bare_hosts_touches_nothing(app):
     del app.entry["system_packages"]
     assert run.status == 0, run.output
     for host in HOSTS:
-        assert f"shop on {host}: would be released: it is not on this host" in run.output
+        assert f"shop on {host}: would be released: it is new on this host" in run.output
     assert [touched(before[host], every_file(host)) for host in HOSTS] == [{}, {}]
 
 

@@ -109,7 +109,7 @@ class Rendered:
     def why(self, seen: dict[str, Any]) -> str:
         """What is not as it should be on a host that does not serve this release as it should."""
         if not seen["release"]:
-            return "it is not on this host"
+            return "it is new on this host"
         other = self._other(seen) if seen["release"] != self.identity else []
         if keyed_digest(seen["secrets"]["salt"], self.secrets) != seen["secrets"]["digest"]:
             other.append("secrets")

@@ -114,7 +114,7 @@ def test_a_host_is_left_alone_only_if_everything_is_right(changes):
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"release": None}, "it is not on this host"),
+        ({"release": None}, "it is new on this host"),
         ({"release": "other", "manifest": None}, "other release"),
         ({"findings": [{"meaning": "it does not answer"}, {"meaning": "its slice is another"}]}, "it does not answer"),
     ],
