@@ -163,6 +163,8 @@ def remove_all(layout: Layout) -> None:
 def forget(layout: Layout) -> None:
     """Take the units of what has ended away."""
     unit_files.take_away(unit_files.of_app(layout))
+    for path in unit_files.half_written(layout):
+        remove(path)
 
 
 def _of_live(layout: Layout, live: Activation) -> Activation | None:

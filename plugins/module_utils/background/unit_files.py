@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 
 from ansible_collections.emperor.flask.plugins.module_utils.background.unit_texts import STARTED
-from ansible_collections.emperor.flask.plugins.module_utils.host import box, systemd
+from ansible_collections.emperor.flask.plugins.module_utils.host import box, files, systemd
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import (
     Access,
     Snapshot,
@@ -25,12 +25,18 @@ WANTS = "uwsgi-emperor.target.wants"
 
 def of_app(layout: Layout) -> list[str]:
     """The units of an app's workers and timers that have a file."""
-    return [name for name in names_in(FOLDER) if name.startswith(_prefixes(layout))]
+    return _names(layout, FOLDER)
 
 
 def linked(layout: Layout) -> list[str]:
     """Those that start with the host."""
-    return [name for name in names_in(os.path.join(FOLDER, WANTS)) if name.startswith(_prefixes(layout))]
+    return _names(layout, os.path.join(FOLDER, WANTS))
+
+
+def half_written(layout: Layout) -> list[str]:
+    """The paths of what was begun beside them by a run that was killed over it."""
+    folders = (FOLDER, os.path.join(FOLDER, WANTS))
+    return [path for folder in folders for path in files.half_written(folder, _prefixes(layout))]
 
 
 def differ(texts: dict[str, str]) -> list[str]:
@@ -74,6 +80,10 @@ def take_away(units: list[str]) -> None:
     if units:
         systemd.forget_failures(units)
         systemd.daemon_reload()
+
+
+def _names(layout: Layout, folder: str) -> list[str]:
+    return [name for name in names_in(folder) if name.startswith(_prefixes(layout)) and not name.endswith(files.NEW)]
 
 
 def _prefixes(layout: Layout) -> tuple[str, str]:

@@ -52,6 +52,11 @@ class Snapshot:
     link: str | None = None
     mode: int = 0
 
+    @property
+    def text(self) -> str:
+        """The bytes as UTF-8; empty where there is no file."""
+        return (self.content or b"").decode()
+
     @classmethod
     def take(cls, path: str) -> Snapshot:
         """Read ``path``."""
@@ -93,6 +98,20 @@ def replace_file(path: str, content: bytes, access: Access) -> None:
     except BaseException:
         remove(path + NEW)
         raise
+
+
+def ensure_file(path: str, content: bytes, access: Access) -> bool:
+    """Make ``path`` a file of this content unless it is one; tell whether that was needed."""
+    needed = Snapshot.take(path).content != content
+    if needed:
+        replace_file(path, content, access)
+    return needed
+
+
+def half_written(folder: str, prefixes: tuple[str, ...] = ("",)) -> list[str]:
+    """The paths of what was staged in a folder, for names that begin so: nobody put it in its place yet, or the process that meant to has died."""
+    names = [name for name in names_in(folder) if name.startswith(prefixes)]
+    return [os.path.join(folder, name) for name in names if name.endswith(NEW)]
 
 
 def keep(path: str) -> None:

@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import os
+import threading
+from contextlib import nullcontext
 
 from ansible_collections.emperor.flask.plugins.module_utils.background import handover
 from ansible_collections.emperor.flask.plugins.module_utils.host import box, slices, systemd, users
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal, run, succeeds
-from ansible_collections.emperor.flask.plugins.module_utils.host.files import remove, remove_tree
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import names_in, remove, remove_tree
+from ansible_collections.emperor.flask.plugins.module_utils.host.host_lock import host_lock
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.nginx import site
 from ansible_collections.emperor.flask.plugins.module_utils.release import shared_archive
@@ -28,6 +31,8 @@ SHARED = (
     "/var/mail",
     "/var/spool/cron",
 )
+# Apps go beside each other; of two whose files are kept, the second has the room that the first leaves.
+keeping = threading.Lock()
 IPC = {"shm": "--shmem-id", "msg": "--queue-id", "sem": "--semaphore-id"}  # tables of proc(5), options of ipcrm(1)
 
 
@@ -36,6 +41,11 @@ def remove_all(layout: Layout, keep_shared: bool) -> str | None:
 
     Where its shared files are kept, return the path of their archive.
     """
+    with keeping if keep_shared and names_in(layout.shared) else nullcontext():
+        return _remove_all(layout, keep_shared)
+
+
+def _remove_all(layout: Layout, keep_shared: bool) -> str | None:
     shared_archive.clear(layout)  # it may have taken the room
     if keep_shared:
         shared_archive.require_room(layout)
@@ -57,8 +67,9 @@ def remove_all(layout: Layout, keep_shared: bool) -> str | None:
         remove(os.path.join("/var/lib/systemd/linger", name))
     for folder in (layout.vassals, layout.home, layout.logs, layout.certificates):
         remove_tree(folder)
-    for name in accounts:
-        users.unmake(name, layout.home)
+    with host_lock():
+        for name in accounts:
+            users.unmake(name, layout.home)
     remove_tree(layout.state)
     remove(layout.lock)
     return archive

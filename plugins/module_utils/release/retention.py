@@ -15,8 +15,13 @@ import shutil
 import time
 from collections.abc import Iterator
 
-from ansible_collections.emperor.flask.plugins.module_utils.background import handover
-from ansible_collections.emperor.flask.plugins.module_utils.host.files import link_target, names_in
+from ansible_collections.emperor.flask.plugins.module_utils.background import handover, unit_files
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import (
+    half_written,
+    link_target,
+    names_in,
+    remove,
+)
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import COMPLETE, Layout
 from ansible_collections.emperor.flask.plugins.module_utils.release import manifest, static_files
 from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations
@@ -56,10 +61,10 @@ def before(layout: Layout, release: str) -> str | None:
 
 
 def debris(layout: Layout) -> bool:
-    """Tell whether a run that died left something: a release that never served, or half of a store's entry."""
+    """Tell whether a run that died left something: a release that never served, half of a store's entry, or of a file."""
     stores = (layout.releases, layout.codes, layout.venvs, layout.statics)
     partial = any(name.endswith(".partial") for store in stores for name in names_in(store))
-    return partial or bool(set(names_in(layout.releases)) - set(served(layout)))
+    return partial or bool(_half_written(layout)) or bool(set(names_in(layout.releases)) - set(served(layout)))
 
 
 def prune(layout: Layout, keep: int | None) -> None:
@@ -70,6 +75,8 @@ def prune(layout: Layout, keep: int | None) -> None:
     so does the code that its hooks have built: they may have taken minutes, and had nothing to do with the failure. They go with the next
     release that succeeds, or makes others.
     """
+    for path in _half_written(layout):
+        remove(path)
     current = os.path.basename(link_target(layout.current) or "")
     order = [name for name in served(layout) if name != current]
     busy = {activation.release for activation in activations.running(layout)} & set(order)
@@ -85,6 +92,12 @@ def prune(layout: Layout, keep: int | None) -> None:
         for name in names_in(store):
             if name not in {os.path.basename(target) for target in targets if target} | stay:
                 _remove_tree(os.path.join(store, name))
+
+
+def _half_written(layout: Layout) -> list[str]:
+    """What a run was killed over: secrets, inis and units, of numbers that do not come back, so that no later run replaces them."""
+    folders = (layout.secrets, layout.vassals)
+    return [*(path for folder in folders for path in half_written(folder)), *unit_files.half_written(layout)]
 
 
 def _youngest_venv(layout: Layout) -> list[str]:

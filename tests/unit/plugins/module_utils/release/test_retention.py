@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.emperor.flask.plugins.module_utils.background import unit_files
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import COMPLETE, Layout
 from ansible_collections.emperor.flask.plugins.module_utils.release import retention, static_files
 from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations
@@ -141,6 +142,25 @@ def test_half_of_an_entry_goes(tmp_path):
     Path(layout.statics, "cafe.partial").mkdir()
     assert retention.debris(layout)
     retention.prune(layout, 5)
+    assert not retention.debris(layout)
+
+
+def test_what_a_run_was_killed_over_goes_and_takes_no_copy_of_secrets_along(tmp_path, monkeypatch):
+    monkeypatch.setattr(unit_files, "FOLDER", str(tmp_path / "units"))
+    layout = make(tmp_path, ["deployed"], 0)
+    live = f"{IDS[0]}.1"
+    unit = f"emperor-worker-shop-jobs-{live}.service"
+    stays = [Path(layout.secrets, "1"), Path(layout.vassals, f"{live}.ini"), Path(unit_files.FOLDER, unit)]
+    begun = [Path(layout.secrets, "2.emperor-new"), Path(layout.secrets, f"background-{IDS[0]}.2.emperor-new")]
+    begun += [Path(layout.vassals, f"{IDS[0]}.2.ini.emperor-new"), Path(unit_files.FOLDER, f"{unit}.emperor-new")]
+    begun.append(Path(unit_files.FOLDER, unit_files.WANTS, f"{unit}.emperor-new"))
+    for path in [*stays, *begun]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert unit_files.of_app(layout) == [unit] and unit_files.linked(layout) == []
+    assert retention.debris(layout)
+    retention.prune(layout, None)
+    assert [path.exists() for path in [*stays, *begun]] == [True] * len(stays) + [False] * len(begun)
     assert not retention.debris(layout)
 
 
