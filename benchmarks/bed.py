@@ -95,11 +95,18 @@ def site(name: str, **variables: object) -> None:
 
 def repetitions(description: str | None) -> int:
     """Read how often a script is to measure from its command line, and build the host's image."""
+    return options(description).repetitions
+
+
+def options(description: str | None, repetitions: int = 3, fast: str | None = None) -> argparse.Namespace:
+    """Read a script's command line, and build the host's image; ``fast`` says what --fast means, where there is that."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--repetitions", type=int, default=3)
-    options = parser.parse_args()
+    parser.add_argument("--repetitions", type=int, default=repetitions)
+    if fast:
+        parser.add_argument("--fast", action="store_true", help=fast)
+    given = parser.parse_args()
     subprocess.run([ROOT / "tests/images/build.sh", IMAGE], check=True)
-    return options.repetitions
+    return given
 
 
 def seconds(deed: Callable[[], None]) -> float:

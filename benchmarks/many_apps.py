@@ -1,17 +1,16 @@
 #!/usr/bin/env python3
-"""What many apps on one machine cost: one more beside a second one, a release of all at once beside one, `status`, and the memory of idle apps.
+"""What many apps on one machine cost: one more, a release of all at once, a run that changes nothing, `status`, and the memory of idle apps.
 
 Two hosts, one with one app and one with fifty, which are all the tutorial's, with the defaults of an app.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import bed
@@ -20,8 +19,9 @@ import rows
 MANY, FEW = 50, 3  # apps of the second host; of a quick run
 ONE, OTHER = "emperor-benchmark-one", "emperor-benchmark-many"
 ADD, RELEASE, STATUS = "one more app", "release of all apps at once", "`status`"
-TRIPS, MEMORY = "round trips of `status`", "memory of an idle app"
-UNITS = {ADD: "s", RELEASE: "s", STATUS: "s", TRIPS: "", MEMORY: "MiB"}
+UNCHANGED, UNCHANGED_TRIPS = "`site` that changes nothing", "its round trips"
+STATUS_TRIPS, MEMORY = "round trips of `status`", "memory of an idle app"
+UNITS = {ADD: "s", RELEASE: "s", UNCHANGED: "s", UNCHANGED_TRIPS: "", STATUS: "s", STATUS_TRIPS: "", MEMORY: "MiB"}
 CONNECTIONS = bed.ROOT / "tests/host/connection"  # docker's, counting executions
 
 
@@ -57,15 +57,15 @@ class Bench:
         (self.code / "VERSION").write_text(f"{self.released}\n")
         return bed.seconds(lambda: self._play("deploy", apps))
 
-    def status(self, apps: int) -> float:
-        """Ask how the apps are."""
-        return bed.seconds(lambda: self._play("status", apps))
+    def seconds(self, playbook: str, apps: int) -> float:
+        """How long a playbook takes."""
+        return bed.seconds(lambda: self._play(playbook, apps))
 
-    def trips(self, apps: int) -> float:
-        """How often that asks the host."""
+    def trips(self, playbook: str, apps: int) -> float:
+        """How often a playbook asks the host."""
         self.log.write_text("")
         os.environ |= {"ROUND_TRIPS": str(self.log), "ANSIBLE_CONNECTION_PLUGINS": str(CONNECTIONS)}
-        self._play("status", apps, ansible_connection="counted_docker")
+        self._play(playbook, apps, ansible_connection="counted_docker")
         return len(self.log.read_text().splitlines())
 
     def memory(self, apps: int) -> float:
@@ -82,8 +82,10 @@ class Bench:
             MEMORY: self.memory,
             ADD: self.add,
             RELEASE: self.release,
-            STATUS: self.status,
-            TRIPS: self.trips,
+            UNCHANGED: partial(self.seconds, "site"),
+            UNCHANGED_TRIPS: partial(self.trips, "site"),
+            STATUS: partial(self.seconds, "status"),
+            STATUS_TRIPS: partial(self.trips, "status"),
         }
         for measured, deed in deeds.items():
             for apps in self.hosts:
@@ -106,13 +108,7 @@ def table() -> str:
 
 def main() -> None:
     """Measure, and keep the results."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument(
-        "--fast", action="store_true", help=f"{FEW} apps in the place of {MANY}, once; no results are kept"
-    )
-    options = parser.parse_args()
-    subprocess.run([bed.ROOT / "tests/images/build.sh", bed.IMAGE], check=True)
+    options = bed.options(__doc__, fast=f"{FEW} apps in the place of {MANY}, once; no results are kept")
     with tempfile.TemporaryDirectory() as folder, bed.host(ONE), bed.host(OTHER):
         bench = Bench(Path(folder), FEW if options.fast else MANY)
         for _ in range(1 if options.fast else options.repetitions):

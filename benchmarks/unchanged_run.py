@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
-import subprocess
 from contextlib import ExitStack
 from functools import partial
 
@@ -17,11 +15,7 @@ SITES = {1: "site", 10: "site of 10 apps", 50: "site of 50 apps"}
 
 def main() -> None:
     """Measure, and keep the results."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=7)
-    parser.add_argument("--fast", action="store_true", help="one app, once; no results are kept")
-    options = parser.parse_args()
-    subprocess.run([bed.ROOT / "tests/images/build.sh", bed.IMAGE], check=True)
+    options = bed.options(__doc__, repetitions=7, fast="one app, once; no results are kept")
     sites = {number: name for number, name in SITES.items() if number == 1 or not options.fast}
     with ExitStack() as hosts:
         nginx = hosts.enter_context(bed.host("emperor-benchmark-nginx"))

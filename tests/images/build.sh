@@ -72,10 +72,12 @@ image() {
             image debian-13
             build "emperor-test/$1" emperor-test/debian-13 "$here/front_door"
             ;;
-        ssh)
+        ssh | ssh-*)
             command -v ssh-keygen >/dev/null || "$here/../../scripts/apt-install.sh" openssh-client
-            image debian-13
-            build "emperor-test/$1" emperor-test/debian-13 "$here/ssh"
+            system=debian-13
+            [ "$1" = ssh ] || system=${1#ssh-}
+            image "$system"
+            build "emperor-test/$1" "emperor-test/$system" "$here/ssh"
             ;;
         nginx-org)
             for served in debian-13 debian-12 debian-testing; do base "$served"; done

@@ -15,13 +15,22 @@ CELERY = {
     "check": 1,
 }
 BEAT = {"name": "beat", "command": "celery --app jobs:celery beat", "overlap": False, "check": 1}
+# Workers that begin and end at once, where a test does not look at jobs. Their processes stay the same.
+HANDS = {
+    "name": "hands",
+    "command": "sh -c 'echo nothing to do; exec sleep 86400'",
+    "processes": 2,
+    "stop_timeout": 5,
+    "check": 1,
+}
+CLOCK = {"name": "clock", "command": "sleep 86400", "overlap": False, "check": 1}
 
 
 class Jobs(App):
-    """The app that works by Celery."""
+    """The app that can work by Celery."""
 
     def __init__(self, folder):
-        super().__init__("jobs", folder, HOSTS, processes=1, threads=4, workers=[CELERY, BEAT])
+        super().__init__("jobs", folder, HOSTS, processes=1, threads=4, workers=[HANDS, CLOCK])
         self._first = self.entry
         self.begun = None  # the entry that a test began with, and what the host was like then
 
@@ -65,16 +74,17 @@ TIMER = {"name": "digest", "command": "flask digest", "schedule": "*-*-* 06:00"}
 @pytest.fixture
 def jobs(installed):
     """The app as every test begins with it, alone."""
-    return _begun(installed, installed.first)
+    return begun(installed, installed.first)
 
 
 @pytest.fixture
 def timed(installed):
     """The same with a timer."""
-    return _begun(installed, {**installed.first, "timers": [TIMER]})
+    return begun(installed, {**installed.first, "timers": [TIMER]})
 
 
-def _begun(app, entry):
+def begun(app, entry):
+    """The app with an entry, released unless its host has it already."""
     app.entry, app.others = entry, []
     app.write(1)
     on(HOST, "rm -f /etc/nginx/conf.d/theirs.conf && systemctl start nginx")  # what a test that failed has left

@@ -1,4 +1,4 @@
-"""The apps of the random walk: small, without a package, and with some of all that an app may have. And what a host has of one."""
+"""Small apps, without a package, and with some of all that an app may have. And what a host has of one."""
 
 import shutil
 from dataclasses import dataclass, field, replace
@@ -96,6 +96,8 @@ class SmallApp:
     name: str
     folder: object = None
     releases: list = field(default_factory=list)
+    had: str = None  # the name that it had before
+    kept: set = field(default_factory=set)  # what stays of a trait that it has no longer: a rollback may need it
 
     @property
     def state(self):
@@ -103,7 +105,8 @@ class SmallApp:
         return self.releases[-1]
 
     def __str__(self):
-        return f"{self.name} {self.state.code} {self.state.word} {' '.join(sorted(self.state.traits))}"
+        before = f"(was {self.had}) " if self.had else ""
+        return f"{self.name} {before}{self.state.code} {self.state.word} {' '.join(sorted(self.state.traits))}"
 
     def write(self):
         """Bring the code onto the controller's disk as its state has it."""
@@ -113,7 +116,17 @@ class SmallApp:
 
     def release(self, **changes):
         """Become another release."""
+        self.kept |= {"tls"} & self.state.traits
         self.releases = [*self.releases, replace(self.state, **changes)][-KEPT:]
+
+    def go_back(self):
+        """Be the release before again."""
+        self.kept |= {"tls"} & self.state.traits
+        self.releases.pop()
+
+    def rename(self, name):
+        """Take another name. No release of the old one can be gone back to."""
+        self.name, self.had, self.releases, self.kept = name, self.name, [self.state], set()
 
     @property
     def entry(self):
@@ -128,6 +141,7 @@ class SmallApp:
             "threads": 2,
             "keep_releases": KEPT,
             "env": {"PLAIN_WORD": str(self.state.word)},
+            **({"renamed_from": self.had} if self.had else {}),
             **{trait: TRAITS[trait] for trait in self.state.traits},
         }
 
@@ -141,7 +155,7 @@ class SmallApp:
         names = {"app": self.name, "unit": self.unit}
         workers = [rf"emperor-worker-{self.unit}-idle\x2dhands-LIVE-{process}.service" for process in (1, 2)]
         services = [f"uwsgi-emperor@{self.name}.service"]
-        text = HAS + "".join(HAS_WITH.get(trait, "") for trait in self.state.traits)
+        text = HAS + "".join(HAS_WITH.get(trait, "") for trait in self.state.traits | self.kept)
         if "workers" in self.state.traits:
             services += workers
             text += "".join(WORKER.replace("{service}", worker) for worker in workers)

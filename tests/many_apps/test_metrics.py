@@ -63,7 +63,7 @@ def test_prometheus_reads_how_the_apps_are(exporter, jobs):
         ("up", "jobs"): 1,
         ("threads", "jobs"): 4,
         ("threads_busy", "jobs"): 0,
-        ("worker_processes_running", "jobs", "celery"): 2,
+        ("worker_processes_running", "jobs", "hands"): 2,
         ("timer_active", "jobs", "digest"): 1,
         ("maintenance", "jobs"): 0,
     }.items():
@@ -76,7 +76,7 @@ def test_prometheus_reads_how_the_apps_are(exporter, jobs):
     until(lambda: int(on(HOST, f"date -r {PATH} +%s")) > age)  # the timer goes on
     assert on(HOST, f"stat -c '%U %a' {PATH}").strip() == "root 644"
 
-    on(HOST, "systemctl stop 'emperor-worker-jobs-celery-*-1.service' && systemctl start emperor-metrics")
+    on(HOST, "systemctl stop 'emperor-worker-jobs-hands-*-1.service' && systemctl start emperor-metrics")
     assert served()["finding", "jobs", "worker-down"] == 1
     jobs.play("maintenance", app="jobs", state="on")
     on(HOST, "systemctl start emperor-metrics")

@@ -1,24 +1,15 @@
 """Names with dashes, which systemd writes in another way: workers and timers of such an app, and of its neighbour."""
 
 from conftest import HOST
-from plays import CHECKOUT, live, on, until
+from plays import live, on, until
+from test_removal import light
 
 SLEEP = {"name": "send-mail", "command": "sleep 86400", "check": 1, "stop_timeout": 5}
 
 
 def entry(name, timers):
     """A small app with a worker and timers that note that they ran."""
-    return {
-        "name": name,
-        "module": "hello:app",
-        "source": {"path": str(CHECKOUT / "examples/demoapp")},
-        "server_names": [f"{name}.test"],
-        "processes": 1,
-        "threads": 2,
-        "shared": ["kept"],
-        "workers": [SLEEP],
-        "timers": timers,
-    }
+    return light(name, shared=["kept"], workers=[SLEEP], timers=timers)
 
 
 def test_an_app_its_worker_and_its_timers_may_have_dashes_and_its_neighbour_is_left_alone(jobs):
@@ -31,7 +22,7 @@ def test_an_app_its_worker_and_its_timers_may_have_dashes_and_its_neighbour_is_l
     jobs.deploy()
     worker = "emperor-worker-my?x2dapp-send?x2dmail-{}.*"
     assert on(HOST, f"systemctl is-active '{worker.format(live(HOST, 'my-app'))}'") == "active\n"
-    until(lambda: on(HOST, "cat /var/www/my-app/shared/kept/notes", check=False).count("hello:app 100% of it\n") > 2)
+    until(lambda: on(HOST, "cat /var/www/my-app/shared/kept/notes", check=False).count("plain:app 100% of it\n") > 2)
     until(lambda: on(HOST, "ls /run/emperor-flask/queued"))
     for timer in timers:
         said = on(

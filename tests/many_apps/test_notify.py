@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import CELERY, HOST
+from conftest import HANDS, HOST
 from plays import live
 from receiver import receiver
 
@@ -33,9 +33,9 @@ def test_a_release_a_rollback_and_a_failure_are_told_and_a_dead_receiver_is_only
     assert events()[0]["apps"] == [{"app": "jobs", "before": before, "release": live(HOST, "jobs")}]
     assert jobs.play("rollback", *notify, app="jobs").status == 0
     assert events()[-1]["event"] == "rolled back" and events()[-1]["apps"][0]["release"] == before
-    jobs.entry["workers"] = [{**CELERY, "command": "false"}]
+    jobs.entry["workers"] = [{**HANDS, "command": "false"}]
     assert jobs.play("deploy", *notify).status != 0
-    assert events()[-1]["event"] == "failed" and "the worker 'celery' (false) ended" in events()[-1]["failures"][0]
+    assert events()[-1]["event"] == "failed" and "the worker 'hands' (false) ended" in events()[-1]["failures"][0]
     jobs.entry = jobs.first
     assert jobs.deploy("--check", *notify).changed != [0] and len(events()) == 3
     assert jobs.deploy(*notify).status == 0 and len(events()) == 4

@@ -2,7 +2,7 @@
 
 import shutil
 
-from conftest import CELERY, HOST
+from conftest import HANDS, HOST
 from plays import CHECKOUT, every_file, on, touched
 from test_removal import light
 
@@ -22,7 +22,7 @@ def end_what_is_due():
 def test_a_plan_says_what_would_become_of_each_app_and_why_and_touches_nothing(jobs, tmp_path):
     code = tmp_path / "code"
     shutil.copytree(CHECKOUT / "examples/demoapp", code)
-    moved = light("moved", source={"path": str(code)})
+    moved = light("moved", module="hello:app", source={"path": str(code)}, requirements=["requirements.txt"])
     told = light("told", secrets={"KEY": "today"}, limits=HALF)
     apps = {app["name"]: app for app in (moved, told, light("fronted", limits=HALF), light("gone"))}
     jobs.others = list(apps.values())
@@ -33,7 +33,7 @@ def test_a_plan_says_what_would_become_of_each_app_and_why_and_touches_nothing(j
     apps["fronted"] |= {"nginx_extra": "add_header X-One 1;"}
     apps["gone"] = {"name": "gone", "state": "absent"}
     jobs.others = [*apps.values(), light("new")]
-    jobs.entry["workers"] = [{**CELERY, "processes": 1}]
+    jobs.entry["workers"] = [{**HANDS, "processes": 1}]
     end_what_is_due()
     before = every_file(HOST)
     run = jobs.play("site", "--check", "--diff")

@@ -3,13 +3,19 @@
 import re
 
 from conftest import HOST
-from plays import CHECKOUT, on
+from plays import FIXTURES, on
 
-LIGHT = {"module": "hello:app", "source": {"path": str(CHECKOUT / "examples/demoapp")}, "processes": 1, "threads": 2}
+LIGHT = {
+    "module": "plain:app",
+    "source": {"path": str(FIXTURES / "plain")},
+    "requirements": [],
+    "processes": 1,
+    "threads": 2,
+}
 
 
 def light(name, **more):
-    """A small app."""
+    """A small app, without a package."""
     return {**LIGHT, "name": name, "server_names": [f"{name}.test"], **more}
 
 
@@ -63,7 +69,7 @@ def test_shared_files_that_do_not_fit_are_not_lost(jobs):
         on(HOST, "flask-app one sh -c 'head -c 100000 /dev/zero >/var/www/one/shared/kept/zeros'")
         jobs.others = [{"name": "one", "state": "absent"}]
         jobs.refused("its shared files are 0 MiB", "keep_shared: false")
-        assert on(HOST, "curl -s -H 'Host: one.test' localhost") == "Hello World!"
+        assert on(HOST, "curl -s -H 'Host: one.test' localhost") == "1 "
     finally:
         on(HOST, "umount /var/lib/emperor-flask/archives")
     jobs.others = [{"name": "one", "state": "absent", "keep_shared": False}]

@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from conftest import HOST
+from conftest import HOST, redis
 from plays import live, on, until
 
 
@@ -19,7 +19,7 @@ def test_an_app_that_is_well_is_shown_with_what_serves(timed):
         on(HOST, "curl -s -H 'Host: jobs.test' localhost")
     lines, status = shown()
     assert status == 0, lines
-    for part in (live(HOST, "jobs"), "up", "celery 2/2", "beat 1/1", "digest 20", "MiB", "@"):
+    for part in (live(HOST, "jobs"), "up", "hands 2/2", "clock 1/1", "digest 20", "MiB", "@"):
         assert part in lines[1], part
     seen = json.loads("\n".join(shown("--json")[0]))
     (row,) = seen["apps"]
@@ -32,7 +32,7 @@ def test_an_app_that_is_well_is_shown_with_what_serves(timed):
     assert (
         run.status == 0
         and live(HOST, "jobs") in run.output
-        and "celery 2/2" in run.output
+        and "hands 2/2" in run.output
         and "GiB are free" in run.output
     )
     assert run.changed == [0]
@@ -77,11 +77,12 @@ def test_threads_that_are_busy_and_requests_that_wait_are_those_of_the_app(jobs)
 
 
 BROKEN = {
-    "worker-down": "systemctl stop 'emperor-worker-jobs-celery-*-1.service'",
+    "worker-down": "systemctl stop 'emperor-worker-jobs-hands-*-1.service'",
     "timer-down": "systemctl stop emperor-timer-jobs-digest.timer",
     "emperor-down": "systemctl stop uwsgi-emperor@jobs",
     "vassal-down": "rm /var/www/jobs/run/*.sock",
     "socket": "chmod 600 $(readlink -f /var/www/jobs/jobs_uwsgi.sock)",
+    "site": "rm /etc/nginx/conf.d/*jobs*.conf",
     "leftover": "cd /etc/uwsgi/vassals/jobs && cp --preserve *.ini 0123456789ab.999.ini",
     "drift": "chmod 600 /etc/nginx/nginx.conf",
     "outdated": "file=$(readlink -f /usr/lib/*-linux-gnu/libz.so.1) && cp --preserve $file $file.new && mv $file.new $file",
@@ -118,6 +119,15 @@ def test_what_is_wrong_is_found_and_what_it_says_mends_it(timed, code, harm):
             on(HOST, remedy)
     until(lambda: shown("--doctor")[1] == 0)
     assert timed.play("doctor").status == 0
+
+
+def test_an_app_that_runs_but_is_not_healthy_is_found_by_the_doctor_alone(jobs):
+    redis("set", "ill", "yes")
+    assert shown()[1] == 0
+    assert findings("--doctor")["health"]["meaning"] == "it answers its health request, /, with 500"
+    jobs.refused("[health]; to mend it: sudo flask-app jobs logs", playbook="doctor")
+    redis("del", "ill")
+    assert shown("--doctor")[1] == 0
 
 
 def test_a_process_that_was_killed_is_found_for_an_hour(jobs):

@@ -3,7 +3,8 @@
 import threading
 from collections import Counter
 
-from conftest import BEAT, CELERY, HOST, redis
+import pytest
+from conftest import BEAT, CELERY, HOST, begun, redis
 from plays import kill, kill_step, live, on, until
 
 ENQUEUE = """
@@ -18,6 +19,12 @@ while not notes.exists("enough"):
 notes.set("sent", number)
 """
 IN_FLIGHT = "redis.call('llen', 'begun') + redis.call('llen', 'again') - redis.call('llen', 'done')"  # in one moment
+
+
+@pytest.fixture
+def jobs(installed):
+    """The app that works by Celery, as every test begins with it."""
+    return begun(installed, {**installed.first, "workers": [CELERY, BEAT]})
 
 
 class Stream:

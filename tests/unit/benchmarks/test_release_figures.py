@@ -1,4 +1,4 @@
-"""README's figures of releases, requests and streams are those of the committed results, and so are its plots."""
+"""README's figures of releases, requests, streams, many apps and fleets are those of the committed results, and so are its plots."""
 
 import hashlib
 import struct
@@ -12,13 +12,13 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = ROOT / "benchmarks/results"
 
 
-@pytest.fixture(params=["releases", "round_trips", "request_path", "streams"])
+@pytest.fixture(params=["releases", "round_trips", "request_path", "streams", "many_apps", "fleet"])
 def script(request, monkeypatch):
     """A script of benchmarks, which imports its neighbours."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     yield __import__(request.param)
-    for name in ("bed", "rows", request.param):
-        sys.modules.pop(name)
+    for name in ("bed", "rows", "many_apps", "request_path", request.param):
+        sys.modules.pop(name, None)
 
 
 def texts(png):
@@ -36,6 +36,12 @@ def texts(png):
 def test_readme_has_the_table_of_the_results(script):
     assert len(script.table().splitlines()) > 2
     assert script.table() in README, f"put in what this prints:\n{script.table()}"
+
+
+@pytest.mark.parametrize("script", ["fleet"], indirect=True)
+def test_the_page_of_fleets_has_the_model_of_the_results(script):
+    page = (ROOT / "docs/fleet.md").read_text(encoding="utf-8")
+    assert script.model() in page, f"put in what this prints:\n{script.model()}"
 
 
 @pytest.mark.parametrize("name", ["releases", "request_path"])
