@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -25,6 +26,9 @@ class ActionModule(ActionBase):
         if misspelt := Inventory(self, variables).misspelt():
             raise AnsibleActionFail("\n".join(misspelt))
         result: dict[str, Any] = self._execute_module(module_args=self._task.args, task_vars=variables)
-        for line in [f"{variables['inventory_hostname']}:", *result["table"]] if "table" in result else []:
+        shown = "table" in result and not self._task.delegate_to  # another host's figures are asked for by a program
+        for line in [f"{variables['inventory_hostname']}:", *result["table"]] if shown else []:
             display.display(messages.visible(line))
+        if "clock" in result:
+            result["ahead"] = round(result["clock"] - time.time())
         return messages.of(result)

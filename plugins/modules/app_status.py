@@ -23,6 +23,10 @@ options:
     description: Whether to look at the host as well, at its nginx and its disks.
     type: bool
     default: false
+  health:
+    description: Whether to ask each app that is awake whether it is healthy.
+    type: bool
+    default: false
 attributes:
   check_mode: {support: full, description: Only reads.}
   diff_mode: {support: none, description: Only reads.}
@@ -37,7 +41,7 @@ EXAMPLES = r"""
 RETURN = r"""
 apps:
   description: >-
-    For each app C(release), C(since), C(by), C(origin), C(web) (V(up), V(asleep) or V(down)), C(reachable) (for nginx),
+    For each app C(release), C(since), C(by), C(origin), C(web) (V(up), V(asleep) or V(down)), C(reachable) (for nginx), C(site) (whether nginx has one),
     C(killed) (processes, in the last hour), C(leftovers) (of a run that died), C(closed) (for maintenance), C(workers),
     C(timers), C(requests), C(requests_per_second) and C(errors) (answers of 5xx) of the last five minutes, C(threads) (how many requests it can have in hand at
     once), C(busy) (how many it has, open streams among them), C(queue) (requests that wait for a thread), C(memory) and C(memory_limit) (bytes),
@@ -45,6 +49,8 @@ apps:
   type: list
   elements: dict
   returned: success
+clock: {description: The host's time in seconds since the epoch., type: float, returned: success}
+ahead: {description: Seconds that it is ahead of the controller's., type: int, returned: success}
 disks:
   description: The disks that the apps' files are on, each with C(folders), C(free) and C(size) (bytes).
   type: list
@@ -55,12 +61,15 @@ findings: {description: "What is wrong, each with C(app), C(code), C(meaning) an
 problems: {description: The same for people., type: list, elements: str, returned: success}
 """
 
+import time
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.emperor.flask.plugins.module_utils.host import (
     app_findings,
     app_status,
     audit,
 )
+from ansible_collections.emperor.flask.plugins.module_utils.vassal import app_health
 
 
 def main() -> None:
@@ -69,6 +78,7 @@ def main() -> None:
         argument_spec={
             "apps": {"type": "list", "elements": "str", "default": []},
             "host": {"type": "bool", "default": False},
+            "health": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -78,10 +88,14 @@ def main() -> None:
         module.fail_json(msg=f"there is no app '{missing[0]}' on this host; there are: {', '.join(known) or 'none'}")
     rows = app_status.status(apps, audit.deployed())
     findings = app_findings.found(rows, module.params["host"])
+    if module.params["health"]:
+        findings += app_health.findings(rows)
     problems = list(map(app_findings.line, findings))
     disks = app_findings.disks()
     table = [*app_status.table(rows), *map(app_findings.disk_line, disks)]
-    module.exit_json(changed=False, apps=rows, disks=disks, table=table, findings=findings, problems=problems)
+    module.exit_json(
+        changed=False, clock=time.time(), apps=rows, disks=disks, table=table, findings=findings, problems=problems
+    )
 
 
 if __name__ == "__main__":

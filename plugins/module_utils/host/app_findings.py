@@ -28,7 +28,7 @@ Finding = dict[str, str]
 
 def found(rows: list[dict[str, Any]], with_host: bool) -> list[Finding]:
     """What is wrong with these apps, and first with the host, where that is asked for."""
-    return [*(of_host() if with_host else []), *(finding for row in rows for finding in of_app(row))]
+    return [*(of_host() if with_host else []), *(each for row in rows for each in of_app(row))]
 
 
 def of_app(row: dict[str, Any]) -> list[Finding]:
@@ -36,34 +36,36 @@ def of_app(row: dict[str, Any]) -> list[Finding]:
     app, found = row["app"], []
     deploy = DEPLOY.format(app=app)
     if not row["release"]:
-        found.append(_finding(app, "no-release", "it has no release", deploy))
+        found.append(finding(app, "no-release", "it has no release", deploy))
     elif row["emperor"] != "active":
         start = f"systemctl restart uwsgi-emperor@{app}"
-        found.append(_finding(app, "emperor-down", f"its Emperor is {row['emperor'] or 'unknown'}", start))
+        found.append(finding(app, "emperor-down", f"its Emperor is {row['emperor'] or 'unknown'}", start))
     elif row["web"] == "down":
-        found.append(_finding(app, "vassal-down", "nothing listens on its socket", deploy))
+        found.append(finding(app, "vassal-down", "nothing listens on its socket", deploy))
     elif not row["reachable"]:
         again = f"systemctl restart uwsgi-emperor@{app}"
-        found.append(_finding(app, "socket", "nginx may not use its socket, whose owner or mode has changed", again))
+        found.append(finding(app, "socket", "nginx may not use its socket, whose owner or mode has changed", again))
+    if row["release"] and not row["site"]:
+        found.append(finding(app, "site", "nginx has no site for it", deploy))
     if row["killed"]:
         look = f"sudo flask-app {app} logs --since '1 hour ago'"
         said = f"{row['killed']} of its web processes were killed in the last hour"
-        found.append(_finding(app, "killed", said, look))
+        found.append(finding(app, "killed", said, look))
     if row["leftovers"]:
         left = f"a run that died has left {', '.join(row['leftovers'])} beside its live release"
-        found.append(_finding(app, "leftover", left, deploy))
-    found += [finding for worker in row["workers"] for finding in _of_worker(app, worker, deploy)]
-    found += [finding for timer in row["timers"] for finding in _of_timer(app, timer, deploy)]
+        found.append(finding(app, "leftover", left, deploy))
+    found += [each for worker in row["workers"] for each in _of_worker(app, worker, deploy)]
+    found += [each for timer in row["timers"] for each in _of_timer(app, timer, deploy)]
     if row["queue"] is not None and row["queue"] >= QUEUE:
         more = f"raise processes or threads of {app} in the inventory, and deploy it"
-        found.append(_finding(app, "queue", f"{row['queue']} requests wait for a thread", more))
+        found.append(finding(app, "queue", f"{row['queue']} requests wait for a thread", more))
     if row["memory"] and row["memory_limit"] and row["memory"] > MEMORY * row["memory_limit"]:
         share = f"{100 * row['memory'] // row['memory_limit']} % of limits.memory is in use"
-        found.append(_finding(app, "memory", share, f"raise limits.memory of {app} in the inventory, and deploy it"))
+        found.append(finding(app, "memory", share, f"raise limits.memory of {app} in the inventory, and deploy it"))
     if row["certificate_days"] is not None and row["certificate_days"] < CERTIFICATE_DAYS:
         ends = f"its certificate ends in {row['certificate_days']} days"
         found.append(
-            _finding(app, "certificate", ends, "journalctl --unit certbot, then ansible-playbook emperor.flask.site")
+            finding(app, "certificate", ends, "journalctl --unit certbot, then ansible-playbook emperor.flask.site")
         )
     return found
 
@@ -72,11 +74,11 @@ def of_host() -> list[Finding]:
     """What is wrong with the host, whatever its apps are."""
     found = []
     if _ended(["systemctl", "is-active", "--quiet", "nginx"]) is not None:
-        found.append(_finding("", "nginx-down", "nginx does not run", "systemctl restart nginx"))
+        found.append(finding("", "nginx-down", "nginx does not run", "systemctl restart nginx"))
     if (said := _ended(["nginx", "-t", "-q"])) is not None:
         line = said.strip().splitlines()[0] if said.strip() else "it does not say why"
         found.append(
-            _finding(
+            finding(
                 "",
                 "nginx-refuses",
                 f"nginx would not start with its configuration: {line}",
@@ -85,7 +87,7 @@ def of_host() -> list[Finding]:
         )
     if os.path.exists(OWED):
         found.append(
-            _finding(
+            finding(
                 "",
                 "reload-owed",
                 "a run that died has left nginx with what it read before",
@@ -95,11 +97,11 @@ def of_host() -> list[Finding]:
     for name, paths in host_findings.drifted().items():
         more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
         said = f"not as the set {name} was applied: {', '.join(paths[:SHOWN])}{more}"
-        found.append(_finding("", "drift", said, "ansible-playbook emperor.flask.site"))
+        found.append(finding("", "drift", said, "ansible-playbook emperor.flask.site"))
     for unit, program in host_findings.outdated().items():
         said = f"{unit} runs a {program} that an upgrade has replaced"
-        found.append(_finding("", "outdated", said, f"systemctl restart {unit}"))
-    return found + [finding for disk in DISKS for finding in _of_disk(disk)]
+        found.append(finding("", "outdated", said, f"systemctl restart {unit}"))
+    return found + [each for disk in DISKS for each in _of_disk(disk)]
 
 
 def disks() -> list[dict[str, Any]]:
@@ -117,29 +119,29 @@ def disk_line(disk: dict[str, Any]) -> str:
     return f"disk of {', '.join(disk['folders'])}: {disk['free'] // 2**30} of {disk['size'] // 2**30} GiB are free"
 
 
-def line(finding: Finding) -> str:
+def line(found: Finding) -> str:
     """A finding for people."""
-    about = f"{finding['app']}: " if finding["app"] else ""
-    return f"{about}{finding['meaning']} [{finding['code']}]; to mend it: {finding['remedy']}"
+    about = f"{found['app']}: " if found["app"] else ""
+    return f"{about}{found['meaning']} [{found['code']}]; to mend it: {found['remedy']}"
 
 
 def _of_worker(app: str, worker: dict[str, Any], deploy: str) -> list[Finding]:
     running = f"worker {worker['name']}: {worker['running']} of {worker['processes']} processes run"
     if worker["running"] < worker["processes"]:
-        return [_finding(app, "worker-down", running, deploy)]
+        return [finding(app, "worker-down", running, deploy)]
     if worker["restarts"] >= RESTARTS:
         look = f"journalctl --identifier {app}/{worker['name']}"
-        return [_finding(app, "worker-restarts", f"worker {worker['name']} has ended {worker['restarts']} times", look)]
+        return [finding(app, "worker-restarts", f"worker {worker['name']} has ended {worker['restarts']} times", look)]
     return []
 
 
 def _of_timer(app: str, timer: dict[str, Any], deploy: str) -> list[Finding]:
     if not timer["waits"]:
-        return [_finding(app, "timer-down", f"timer {timer['name']} is not started", deploy)]
+        return [finding(app, "timer-down", f"timer {timer['name']} is not started", deploy)]
     if timer["result"] not in ("success", ""):
         look = f"journalctl --identifier {app}/{timer['name']}"
         return [
-            _finding(app, "timer-failed", f"timer {timer['name']} failed when it last ran ({timer['result']})", look)
+            finding(app, "timer-failed", f"timer {timer['name']} failed when it last ran ({timer['result']})", look)
         ]
     return []
 
@@ -150,14 +152,15 @@ def _of_disk(folder: str) -> list[Finding]:
     disk = os.statvfs(folder)
     if disk.f_bavail < SPARE * disk.f_blocks:
         left = f"{disk.f_bavail * disk.f_frsize // 2**20} MiB are left on the disk of {folder}"
-        return [_finding("", "disk", left, f"du --max-depth 2 {folder} | sort --numeric-sort | tail")]
+        return [finding("", "disk", left, f"du --max-depth 2 {folder} | sort --numeric-sort | tail")]
     if disk.f_files and disk.f_favail < SPARE * disk.f_files:
         left = f"{disk.f_favail} files can still be made on the disk of {folder}"
-        return [_finding("", "files", left, f"du --inodes --max-depth 2 {folder} | sort --numeric-sort | tail")]
+        return [finding("", "files", left, f"du --inodes --max-depth 2 {folder} | sort --numeric-sort | tail")]
     return []
 
 
-def _finding(app: str, code: str, meaning: str, remedy: str) -> Finding:
+def finding(app: str, code: str, meaning: str, remedy: str) -> Finding:
+    """One that is about an app, or about the host where that is empty."""
     return {"app": app, "code": code, "meaning": meaning, "remedy": remedy}
 
 

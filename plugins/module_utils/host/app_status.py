@@ -19,26 +19,24 @@ import subprocess
 import time
 from typing import Any
 
-from . import box, moments, unix_sockets
+from . import answers, box, moments, unix_sockets
 
 APPS = "/etc/uwsgi/vassals"
 HOMES = "/var/www"
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
-LOG = "/var/log/nginx/access.log"
 LOCKS = "/var/lib/emperor-flask/locks"
 CERTIFICATES = "/etc/nginx/certificates"
+SITES = "/etc/nginx/conf.d"
 APP_LOGS = "/var/log/uwsgi"
 HOUR = 3600
 MOST_APP_LOG = 2**18  # bytes of the end of an app's log that are read
 KILLED = re.compile(rb"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}) - DAMN ! worker \d+ ", re.MULTILINE)  # uWSGI's
-WINDOW = 300  # seconds of the log that are counted
-LEAST_LOG, MOST_LOG = 2**20, 2**25  # bytes of its end that are read, at first and at most
+WINDOW = 300  # seconds of nginx's log that are counted
 PROPERTIES = "ActiveState,Result,NRestarts,MemoryCurrent,MemoryMax,TasksCurrent,LastTriggerUSec,NextElapseUSecRealtime"
 UNIT = re.compile(r"emperor-(worker|timer)-(?P<app>[^-]+)-(?P<name>[^-]+?)(?:-[0-9a-f]+\.\d+-\d+)?\.(service|timer)")
 PROCESSES = {"workers": "processes", "p": "processes"}  # uWSGI's other names
 ASLEEP = 2  # processes and threads of an Emperor's unit whose app sleeps: the Emperor, and the vassal's master
 UNSET = ("", "[not set]", "infinity", str(2**64 - 1))
-TIME = re.compile(r'^\{"time":"([^"]+)"')
 HEADINGS = (
     "app",
     "release",
@@ -70,7 +68,8 @@ def status(apps: list[str], who: dict[str, dict[str, str]]) -> list[dict[str, An
     timers = [unit.replace(".timer", ".service") for unit in wanted if unit.endswith(".timer")]
     units = _units([*slices.values(), *emperors.values(), *wanted, *timers])
     live = {app: os.path.join(HOMES, app, _target(f"{HOMES}/{app}/{app}_uwsgi.sock")) for app in apps}
-    requests = _requests()
+    sites = {_target(f"{SITES}/{name}") for name in (os.listdir(SITES) if os.path.isdir(SITES) else [])}
+    requests = answers.by_app(time.time() - WINDOW)
     try:
         sockets = unix_sockets.in_hand(list(live.values()))
         listened = {app: live[app] in sockets for app in apps}
@@ -78,7 +77,7 @@ def status(apps: list[str], who: dict[str, dict[str, str]]) -> list[dict[str, An
         sockets, listened = {}, {app: _listens(live[app]) for app in apps}
     return [
         {
-            **_of(app, units[emperors[app]], listened[app], who.get(app, {})),
+            **_of(app, units[emperors[app]], listened[app], who.get(app, {}), sites),
             **dict(zip(("workers", "timers"), _background(app, wanted, units))),
             **_taken(
                 None if requests is None else requests.get(app, (0, 0)),
@@ -97,23 +96,27 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
 
 
-def _of(app: str, emperor: dict[str, str], listened: bool, who: dict[str, str]) -> dict[str, Any]:
+def _of(app: str, emperor: dict[str, str], listened: bool, who: dict[str, str], sites: set[str]) -> dict[str, Any]:
     """What serves an app, and how it is served."""
     home = f"{HOMES}/{app}"
     release = os.path.basename(_target(f"{home}/current"))
     live_socket = os.path.join(home, _target(f"{home}/{app}_uwsgi.sock"))
     lock = releases_now(app)
-    ends = _certificate_end(f"{CERTIFICATES}/{app}/combined.pem")
     made_of = _manifest(f"{home}/releases/{release}/manifest.json")
+    # One from before balancers ended TLS may still be there.
+    plain = made_of.get("health", {}).get("scheme") == "http"
+    ends = None if plain else _certificate_end(f"{CERTIFICATES}/{app}/combined.pem")
     return {
         "app": app,
         "emperor": emperor.get("ActiveState", ""),
         "release": release,
         "since": _since(f"{home}/releases/{release}") if release else None,
         "by": who.get(release),
+        "code": made_of.get("code"),
         "origin": made_of.get("origin", {}).get("source", {}),
         "web": _web(made_of, emperor) if release and listened else "down",
         "reachable": _is_reachable(live_socket),
+        "site": f"{home}/{app}_nginx.conf" in sites,
         "killed": _killed(f"{APP_LOGS}/{app}/{app}_uwsgi.log"),
         "leftovers": [] if lock else _leftovers(app, os.path.basename(live_socket)),
         "closed": os.path.lexists(f"{home}/maintenance"),
@@ -238,42 +241,6 @@ def _background(
         worker["restarts"] += int(state.get("NRestarts") or 0)
         worker["running"] += state.get("ActiveState") == "active"
     return list(workers.values()), timers
-
-
-def _requests() -> dict[str, tuple[int, int]] | None:
-    """By app, the requests of the last minutes and those that were answered with 5xx, by nginx's log; None where that is more than is read.
-
-    Clients put into it what they like: only a line feed ends a line, and what is no entry counts for nobody.
-    """
-    counted: dict[str, tuple[int, int]] = {}
-    since, size = time.time() - WINDOW, LEAST_LOG
-    try:
-        with open(LOG, "rb") as stream:
-            end = os.fstat(stream.fileno()).st_size
-            while True:
-                stream.seek(max(0, end - size))
-                lines = stream.read(size).decode(errors="replace").split("\n")[1 if end > size else 0 :]
-                reached = size >= end or any(_before(line, since) for line in lines[:1])
-                if reached or size >= MOST_LOG:
-                    break
-                size = min(4 * size, MOST_LOG)
-    except OSError:
-        return counted
-    for line in reversed(lines):
-        if _before(line, since):
-            break
-        with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
-            entry = json.loads(line)
-            all_, errors = counted.get(entry["app"], (0, 0))
-            counted[entry["app"]] = (all_ + 1, errors + (500 <= entry["status"] < 600))
-    return counted if reached else None
-
-
-def _before(line: str, since: float) -> bool:
-    """Tell whether a line of nginx's log is from before a moment."""
-    found = TIME.match(line)
-    moment = moments.seconds(found.group(1)) if found else None
-    return moment is not None and moment < since
 
 
 def _threads(path: str) -> int | None:

@@ -11,5 +11,5 @@ FILE = "/etc/emperor-flask/proxy"
 
 def environment(file: str = FILE) -> dict[str, str]:
     """The variables that programs read it from; none where no proxy is set."""
-    lines = (Snapshot.take(file).content or b"").decode().splitlines()
+    lines = Snapshot.take(file).text.splitlines()
     return dict(line.split("=", 1) for line in lines)

@@ -82,7 +82,7 @@ def _beside_the_old_release(layout: Layout, stated: str) -> dict[str, str]:
 
 def _lines(path: str) -> list[str]:
     """The settings of tasks that a unit file has."""
-    text = (Snapshot.take(path).content or b"").decode()
+    text = Snapshot.take(path).text
     return [line for line in text.splitlines() if line.startswith("TasksMax=")]
 
 

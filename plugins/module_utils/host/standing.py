@@ -18,10 +18,9 @@ from ansible_collections.emperor.flask.plugins.module_utils.host import fingerpr
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import WARNED, CommandFailed, run
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import (
     Access,
-    Snapshot,
+    ensure_file,
     names_in,
     remove,
-    replace_file,
 )
 from ansible_collections.emperor.flask.plugins.module_utils.host.transaction import STATE, Record
 
@@ -51,10 +50,8 @@ def note(request: dict[str, Any], asked: str, state: str = STATE) -> None:
         "check": request["check"],
         "service": request["service"],
     }
-    content = json.dumps(noted, indent=2).encode()
-    if Snapshot.take(path).content != content:
-        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
-        replace_file(path, content, Access(0o644))
+    os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+    ensure_file(path, json.dumps(noted, indent=2).encode(), Access(0o644))
 
 
 def standing(state: str = STATE) -> dict[str, str]:

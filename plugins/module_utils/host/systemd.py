@@ -82,8 +82,9 @@ def enable_now(unit: str) -> None:
 
 
 def disable_now(unit: str) -> None:
-    """Stop a unit and let it not start again; one that is not known is stopped already."""
+    """Stop a unit, let it not start again, and forget that it failed; one that is not known is stopped already."""
     succeeds(["systemctl", "disable", "--quiet", "--now", unit])
+    forget_failures([unit])
 
 
 def stop(*units: str) -> None:

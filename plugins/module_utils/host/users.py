@@ -80,7 +80,7 @@ def remember(name: str, number: str) -> None:
 
 
 def _recorded() -> list[str]:
-    return (Snapshot.take(RECORD).content or b"").decode().splitlines()
+    return Snapshot.take(RECORD).text.splitlines()
 
 
 def _unused() -> int:

@@ -31,10 +31,36 @@ def check(layout: Layout, release: Release, archive: str | None, live: Activatio
         venv = size(os.path.join(layout.current, "venv", "")) or SPARE
     check_disk(layout.codes, code)
     check_disk(layout.venvs, code + venv)
-    check_memory(resident(activations.processes(layout, live)) if live else 0)
     check_queue(release.uwsgi_ini)
     if live and _may_write_less(layout, live, release.manifest["limits"]["log"]):
         check_files(layout, release)
+
+
+def beside(layout: Layout) -> int:
+    """Bytes of memory that a second vassal takes: as many as the live one; 0 where there is none."""
+    live = activations.live(layout)
+    return resident(activations.processes(layout, live)) if live else 0
+
+
+def without_room(needed: dict[str, int], meminfo: str = "/proc/meminfo") -> dict[str, str]:
+    """Which apps the host has no memory for, swap included, and why, by name. ``needed`` is what a second vassal of each takes, in bytes.
+
+    Those of all run until the last of them is healthy. The room goes to those that need least of it, so that none that has grown keeps others from
+    their releases.
+    """
+    with open(meminfo, encoding="ascii") as stream:
+        kilobytes = dict(re.findall(r"^(\w+):\s+(\d+)", stream.read(), re.MULTILINE))
+    free = (int(kilobytes["MemAvailable"]) + int(kilobytes["SwapFree"])) * 1024
+    refused = {}
+    for name, own in sorted(needed.items(), key=lambda entry: entry[1]):
+        if own > free:
+            refused[name] = (
+                f"the host has {free // MIB} MiB of memory left and a second vassal beside the live one takes {own // MIB} MiB; "
+                "lower processes, release it alone (-e app=), or give the host more"
+            )
+        else:
+            free -= own
+    return refused
 
 
 def _may_write_less(layout: Layout, live: Activation, bytes_from_now: int) -> bool:
@@ -68,18 +94,6 @@ def check_disk(folder: str, needed: int) -> None:
         raise Refusal(
             f"the disk of {folder} has {free // MIB} MiB left and the release needs {(needed + SPARE) // MIB} MiB; "
             "make room, or lower keep_releases [disk]"
-        )
-
-
-def check_memory(needed: int, meminfo: str = "/proc/meminfo") -> None:
-    """Raise Refusal unless this many bytes of memory can be had, swap included."""
-    with open(meminfo, encoding="ascii") as stream:
-        kilobytes = dict(re.findall(r"^(\w+):\s+(\d+)", stream.read(), re.MULTILINE))
-    free = (int(kilobytes["MemAvailable"]) + int(kilobytes["SwapFree"])) * 1024
-    if free < needed:
-        raise Refusal(
-            f"the host has {free // MIB} MiB of memory left and a second vassal beside the live one takes {needed // MIB} MiB; "
-            "lower processes, or give the host more"
         )
 
 

@@ -12,10 +12,10 @@ import time
 
 sys.path.insert(0, "/usr/local/lib/uwsgi")
 from emperor_flask.host import app_findings, app_logs, app_metrics, app_restart, app_status, audit, box
-from emperor_flask.vassal import uwsgi_client
+from emperor_flask.vassal import app_health, uwsgi_client
 
 USAGE = """usage: sudo flask-app                            shows how all apps are; its exit status is 1 where something is wrong
-       sudo flask-app --doctor                   looks at nginx and the disks as well
+       sudo flask-app --doctor                   looks at nginx and the disks, and asks the apps, as well
        sudo flask-app --json                     the same as without options, for programs
        sudo flask-app --metrics[=FILE]           all of it for Prometheus; its exit status is 0 then
        sudo flask-app APP                        shows one app
@@ -43,6 +43,8 @@ def show(named, options):
         require(app)
     rows = app_status.status(named or app_status.names(), audit.deployed())
     findings = app_findings.found(rows, bool(options.keys() & {"--doctor", "--metrics"}))
+    if "--doctor" in options:
+        findings += app_health.findings(rows)
     disks = app_findings.disks()
     if "--metrics" in options:
         metrics = app_metrics.text(rows, findings, disks)
@@ -65,7 +67,7 @@ def main(app, command, by):
         sys.stdout.writelines(f"{line}\n" for line in releases(app, home))
         return
     if command == ["restart"]:
-        restart(app, home, by)
+        restart(app, by)
         return
     if command[0] == "logs":
         logs(app, command[1:])
@@ -114,7 +116,7 @@ def logs(app, options):
         sys.stderr.close()  # nobody reads any more
 
 
-def restart(app, home, by):
+def restart(app, by):
     """Begin an app's processes anew, and tell whether it answers."""
     if who := app_status.releases_now(app):
         fail(f"{who} releases '{app}' now; try again once that is over")
@@ -123,16 +125,14 @@ def restart(app, home, by):
         live, left = app_restart.web(app)
         if left:
             print(f"flask-app: of the processes before, {' '.join(map(str, left))} have not ended yet", file=sys.stderr)
-        with open(f"{home}/releases/{live.partition('.')[0]}/manifest.json", encoding="utf-8") as stream:
-            stated = json.load(stream)["health"]
-        health = uwsgi_client.Health.of(app, {"scheme": "http", **stated})
-        status, line = uwsgi_client.get(f"{home}/run/{live}.sock", health, health.timeout)
+        socket, health = app_health.request(app)
+        status, line = uwsgi_client.get(socket, health, health.timeout)
         if not health.accepts(status):
             fail(f"'{app}' answers {health.path} with {status}: {app_logs.shown(line)}")
         print("\n".join([f"{app} {live} answers", *app_restart.workers(app)]))
     except app_restart.NotRestarted as error:
         fail(str(error))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         fail(f"'{app}' does not answer ({error}); what it says of that: sudo flask-app {app} logs")
 
 

@@ -598,30 +598,31 @@ def test_a_worker_that_waits_ends_with_its_vassal(sleepy, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("until", "signals"), [(66, ["SIGHUP"]), (70, ["SIGHUP", "SIGKILL"])], ids=["in time", "a thread that never ends"]
+    ("until", "done"), [(66, ["SIGHUP"]), (70, ["SIGHUP", "exit 0"])], ids=["in time", "a thread that never ends"]
 )
-def test_the_look_that_is_due_ends_the_worker_once_as_a_release_does(sleepy, monkeypatch, until, signals):
+def test_the_look_that_is_due_ends_the_worker_once_as_a_release_does(sleepy, monkeypatch, until, done):
     program, looks = sleepy.program, count(1)
     served = program.Application(None, 5, None, program.Streams(9), program.Vassal(b"\0", 55), sleepy.sleep())
     monkeypatch.setattr(program.signal, "pthread_sigmask", lambda *_: None)
     monkeypatch.setattr(program.faulthandler, "dump_traceback_later", lambda *_, **__: None)
 
-    def kill(_pid, number):
-        sleepy.sent.append(program.signal.Signals(number).name)
-        if number == program.signal.SIGKILL:
-            raise Over
+    def leave(status):
+        sleepy.sent.append(f"exit {status}")
+        raise Over
 
     def wait(seconds):
         sleepy.clock += seconds
         if next(looks) > until:
             raise Over
 
-    monkeypatch.setattr(program.os, "kill", kill)
-
+    monkeypatch.setattr(
+        program.os, "kill", lambda _pid, number: sleepy.sent.append(program.signal.Signals(number).name)
+    )
+    monkeypatch.setattr(program.os, "_exit", leave)
     monkeypatch.setattr(program.time, "sleep", wait)
     with pytest.raises(Over):
         served.look()
-    assert sleepy.sent == signals and served.streams.ending
+    assert sleepy.sent == done and served.streams.ending
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils.host import app_findings
+from ansible_collections.emperor.flask.plugins.module_utils.vassal import app_health
 
 ROOT = Path(__file__).resolve().parents[5]
 ROW = {
@@ -13,6 +14,7 @@ ROW = {
     "emperor": "active",
     "web": "up",
     "reachable": True,
+    "site": True,
     "killed": 0,
     "leftovers": [],
     "workers": [],
@@ -41,6 +43,7 @@ def test_a_healthy_app_has_no_finding():
         ({"emperor": "failed", "web": "down"}, "emperor-down", "its Emperor is failed"),
         ({"web": "down"}, "vassal-down", "nothing listens on its socket"),
         ({"reachable": False}, "socket", "nginx may not use its socket, whose owner or mode has changed"),
+        ({"site": False}, "site", "nginx has no site for it"),
         ({"killed": 2}, "killed", "2 of its web processes were killed in the last hour"),
         ({"leftovers": ["ab12.9"]}, "leftover", "a run that died has left ab12.9 beside its live release"),
         ({"workers": [{**WORKER, "running": 1}]}, "worker-down", "worker mail: 1 of 2 processes run"),
@@ -99,8 +102,9 @@ def test_folders_of_one_disk_are_told_of_together(tmp_path, monkeypatch):
 
 
 def test_the_runbook_has_an_entry_for_each_code_and_for_no_other():
-    text = Path(app_findings.__file__).read_text(encoding="utf-8")
-    codes = set(re.findall(r'_finding\(\s*(?:app|""),\s*"([a-z-]+)"', text))
+    files = (app_findings.__file__, app_health.__file__)
+    text = "".join(Path(file).read_text(encoding="utf-8") for file in files)
+    codes = set(re.findall(r'\bfinding\(\s*(?:app|""),\s*"([a-z-]+)"', text))
     assert len(codes) > 12
     runbook = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `([a-z-]+)` \|", runbook, re.MULTILINE)) == codes

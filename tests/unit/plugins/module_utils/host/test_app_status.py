@@ -1,51 +1,11 @@
 """How apps are, read from what systemd, the kernel and nginx's log say."""
 
-import json
 import os
 import socket
 import time
 
 import pytest
 from ansible_collections.emperor.flask.plugins.module_utils.host import app_status, moments, unix_sockets
-
-
-def test_requests_of_the_last_minutes_are_counted_by_app(tmp_path, monkeypatch):
-    monkeypatch.setattr(app_status, "LOG", str(tmp_path / "access.log"))
-    assert app_status._requests() == {}
-    now = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
-    old = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() - 400))
-    entries = [(old, "shop", 500), (now, "shop", 200), (now, "shop", 503), (now, "blog", 404)]
-    lines = [
-        json.dumps({"time": when, "app": app, "status": status}, separators=(",", ":")) for when, app, status in entries
-    ]
-    (tmp_path / "access.log").write_text(
-        "\n".join([*lines, "half a line", '{"time":"x","app":[],"status":"y"}']) + "\n"
-    )
-    assert app_status._requests() == {"shop": (2, 1), "blog": (1, 0)}
-
-
-@pytest.mark.parametrize("said", ["\u2028" + "[" * 10**5, "\u2028{", "\x85", '"},"app":"shop'])
-def test_what_a_client_says_is_no_entry_of_its_own(tmp_path, monkeypatch, said):
-    monkeypatch.setattr(app_status, "LOG", str(tmp_path / "access.log"))
-    now = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
-    escaped = said.replace('"', '\\"')
-    line = f'{{"time":"{now}","app":"blog","uri":"/?{escaped}","status":200}}\n'
-    (tmp_path / "access.log").write_text(line + "[" * 10**5 + "\n", encoding="utf-8")
-    assert app_status._requests() == {"blog": (1, 0)}
-
-
-@pytest.mark.parametrize(("size", "known"), [(40, False), (60, True), (10**6, True)])
-def test_a_count_is_known_only_where_the_window_was_read_whole(tmp_path, monkeypatch, size, known):
-    """Nothing is told rather than too little: whoever sends much would hide the errors of others."""
-    monkeypatch.setattr(app_status, "LOG", str(tmp_path / "access.log"))
-    monkeypatch.setattr(app_status, "LEAST_LOG", 100)
-    monkeypatch.setattr(app_status, "MOST_LOG", size * 60)
-    now = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
-    old = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() - 400))
-    lines = [f'{{"time":"{when}","app":"a","status":500}}\n' for when in [old] * 50 + [now] * 50]
-    assert {len(line) for line in lines} == {60}
-    (tmp_path / "access.log").write_text("".join(lines))
-    assert app_status._requests() == ({"a": (50, 50)} if known else None)
 
 
 @pytest.mark.parametrize("zone", ["+02:00", "-05:30", "+00:00"])

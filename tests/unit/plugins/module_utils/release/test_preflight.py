@@ -21,9 +21,19 @@ def test_a_disk_with_room_is_fine_and_one_without_is_refused(tmp_path):
 def test_memory_counts_swap_and_says_what_is_missing(tmp_path):
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal: 999999 kB\nMemAvailable:  10240 kB\nSwapFree:  10240 kB\n")
-    preflight.check_memory(20 * preflight.MIB, str(meminfo))
-    with pytest.raises(Refusal, match="has 20 MiB of memory left and a second vassal beside the live one takes 21 MiB"):
-        preflight.check_memory(21 * preflight.MIB, str(meminfo))
+    assert preflight.without_room({"shop": 20 * preflight.MIB}, str(meminfo)) == {}
+    refused = preflight.without_room({"shop": 21 * preflight.MIB}, str(meminfo))
+    assert "has 20 MiB of memory left and a second vassal beside the live one takes 21 MiB" in refused["shop"]
+
+
+def test_of_apps_that_are_released_together_the_one_that_has_grown_keeps_nobody_from_it(tmp_path):
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemAvailable:  20480 kB\nSwapFree:  0 kB\n")
+    needed = {name: mebibytes * preflight.MIB for name, mebibytes in {"hog": 19, "a": 8, "b": 8, "new": 0}.items()}
+    refused = preflight.without_room(needed, str(meminfo))
+    assert list(refused) == ["hog"]
+    assert "has 4 MiB of memory left and a second vassal beside the live one takes 19 MiB" in refused["hog"]
+    assert "release it alone (-e app=)" in refused["hog"]
 
 
 def test_sizes_are_counted(tmp_path):
