@@ -19,6 +19,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.commands import
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.release.step_declarations import STEPS
 from ansible_collections.emperor.flask.plugins.plugin_utils.checks import limits, renaming, server_names
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import fleet
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.templates import Templates
 from ansible_collections.emperor.flask.plugins.plugin_utils.packages import wheels
@@ -47,18 +48,25 @@ class ActionModule(ActionBase):
         self._began = time.time()
         _unused, self._arguments = self.validate_argument_spec(
             {
-                "step": {"choices": [step for step in STEPS if step not in OURS], "required": True},
+                "step": {"choices": ["complete", *(step for step in STEPS if step not in OURS)], "required": True},
                 "host": {"type": "dict"},
                 "plan": {"type": "dict"},
                 "app": {"type": "str"},
                 "release": {"type": "str"},
                 "state": {"type": "str"},
+                "seconds": {"type": "int"},
             }
         )
         step = self._arguments["step"]
         if step in ("rollback", "maintenance") and (misspelt := self._inventory.misspelt()):
             raise AnsibleActionFail("\n".join(misspelt))
-        planned = {"stage": self._stage, "rollback": self._rollback, "maintenance": self._maintenance}
+        planned = {
+            "complete": self._complete,
+            "stage": self._stage,
+            "rollback": self._rollback,
+            "maintenance": self._maintenance,
+            "hooked": self._hooked,
+        }
         result = planned[step]() if step in planned else self._follow(step, self._arguments["plan"] or self._put_away())
         if result.get("failed"):
             result.pop("by_app", None)  # a plan has what counts of it
@@ -95,6 +103,8 @@ class ActionModule(ActionBase):
     def _stage(self) -> Result:
         """Compare all apps with what is live; stage those that differ, take away those that are to be absent."""
         apps, mistakes = self._inventory.apps()
+        mistakes += fleet.apart(self._vars) if fleet.looks_for_all(self._vars) else []
+        mistakes += fleet.too_few(self._vars, self._inventory.value(fleet.LEAST))
         if mistakes:
             raise AnsibleActionFail(messages.visible("\n".join(mistakes)))
         slices = {app["name"]: self._slice(app) for app in apps}
@@ -136,6 +146,7 @@ class ActionModule(ActionBase):
             "releases": [plans.line(release, seen[release.app["name"]], release in changed) for release in releases],
             "told": plans.told(host, gone, closing, renamed),
             "plan": plans.empty(),
+            "level": not self._inventory.value("flask_app_only"),
         }
         if self._task.check_mode:
             would = {release.app["name"]: release.why(seen[release.app["name"]]) for release in changed}
@@ -183,10 +194,16 @@ class ActionModule(ActionBase):
         return unlisted
 
     def _wheels(self, items: list[Result], releases: list[Rendered], seen: Result) -> dict[str, str]:
-        """Have the wheels of those whose build needs packages of its own; return what failed, by app."""
+        """Have the wheels of all where there are other hosts, else of those whose build needs packages of its own; return what failed, by app."""
         failures = {}
+        alone = len(self._inventory.fleet.servers) <= 1
         for item, release in zip(items, releases):
-            if release.app["build_packages"] and release.stage.venv not in seen[item["name"]]["venvs"]:
+            installs = item["release"]["packages"]["installs"]
+            if (
+                installs
+                and (release.app["build_packages"] or not alone)
+                and release.stage.venv not in seen[item["name"]]["venvs"]
+            ):
                 try:
                     self._have_wheels(item, release, seen[item["name"]])
                 except Refusal as refusal:
@@ -211,13 +228,20 @@ class ActionModule(ActionBase):
                     raise AnsibleActionFail(built["msg"])
                 kept = wheels.Wheel("wheels.tar", built["by_app"][name]["sha256"], built_on=host)
                 place.keep(kept, lambda local: self._connection.fetch_file(remote, local))
-        self._transfer_file(str(place.path(kept)), remote)
+            else:
+                self._transfer_file(str(place.path(kept)), remote)
         item["wheels"] = remote
 
     def _close(self, apps: list[Result]) -> Result:
         """Close apps for maintenance or open them, at once; return what failed."""
         result = self._module("maintenance", apps) if apps else {}
         return result if result.get("failed") else {}
+
+    def _complete(self) -> Result:
+        """Fail where servers are away that have to take part: the play has asked each for something by now."""
+        if missing := list(fleet.too_few(self._vars, self._inventory.value(fleet.LEAST))):
+            raise AnsibleActionFail("\n".join(missing))
+        return {"changed": False}
 
     def _maintenance(self) -> Result:
         """Close an app or open it. Nothing but its name and the host's folder counts: in need nobody waits for a source."""
@@ -231,10 +255,16 @@ class ActionModule(ActionBase):
     def _rollback(self) -> Result:
         """Stage a release that is on the host already. All it needs of the inventory is the app's name."""
         name = self._named()
+        self._complete()
         if self._task.check_mode:
             return {"changed": True, "plan": plans.empty()}
         staged = self._module("rollback", [{"name": name, "wanted": self._arguments["release"] or None}])
         return {**staged, "plan": plans.of_rollback(self._began, name, staged.get("by_app", {}))}
+
+    def _hooked(self) -> Result:
+        """Ask a server that is not in this run what the hooks of its releases were run for."""
+        names = [app["name"] for app in self._inventory.apps(with_source=False)[0] if app["state"] == "present"]
+        return self._module("hooked", [{"name": name} for name in names]) if names else {"changed": False}
 
     def _named(self) -> str:
         """The app that the task names."""
@@ -246,19 +276,32 @@ class ActionModule(ActionBase):
             return plans.reverted(self._module(step, _items(step, plan["apps"])), self._vars)
         failed = plans.failures(self._vars)
         apps = [app for app in plan["apps"] if app["name"] not in failed]
+        if step == "watch":
+            apps = [{**app, "seconds": self._arguments["seconds"]} for app in apps]
         if step == "take_over":
             apps = [app for app in apps if app["renamed_from"]]
+        if step == "switch" and self._inventory.fleet.balancers:
+            for said in filter(None, (plans.astray(self._vars, app["name"]) for app in apps if app["back"])):
+                raise AnsibleActionFail(said)
         if STEPS[step].hook:
             apps = [app for app in apps if step in app["hooks"] and plans.leads(self._vars, app["name"])]
+        if step == "before_switch":
+            done = plans.hooked_before(self._vars, plan) if self._inventory.fleet.balancers else set()
+            for name in sorted(done & {app["name"] for app in apps}):
+                display.display(f"app '{name}': another server has run its hooks for this code and environment")
+            apps = [app for app in apps if app["name"] not in done]
         result: Result = self._for_each(step, _items(step, apps)) if apps else {"changed": False}
         if step == "retire" and not result.get("failed"):
-            done = [app for app in apps if app["name"] not in result.get("failures", {})]
+            ended = [app for app in apps if app["name"] not in result.get("failures", {})]
             host, finishing = self._vars["inventory_hostname"], result.get("by_app", {})
             result["report"] = [
-                line for app in done for line in plans.report_lines(app, plan, host, finishing.get(app["name"], []))
+                line for app in ended for line in plans.report_lines(app, plan, host, finishing.get(app["name"], []))
             ]
             result["failures"] = {**result.get("failures", {}), **self._take_back(plan, failed)}
             return plans.judged(result, plan, {})
+        if step == "watch":
+            for name, said in result.get("by_app", {}).items():
+                display.display(f"{name} on {self._vars['inventory_hostname']}: {' '.join(said)}")
         if STEPS[step].hook:
             result["hooks"] = result.pop("by_app", {})
         return plans.judged(result, plan, failed)
@@ -295,6 +338,7 @@ class ActionModule(ActionBase):
             "code": code,
             "venv": layout.venv(stage.venv),
             "pythonpath": pythonpath,
+            "balanced": self._inventory.fleet.is_behind_balancers,
         }
         uwsgi_ini = self._templates.render(app["vassal_template"] or "uwsgi.ini.j2", **variables)
         nginx_conf = self._templates.render(app["nginx_template"] or "nginx.conf.j2", **variables)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import difflib
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,14 +24,23 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.checks import (
     pem_files,
     trusted_proxies,
 )
-from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import apps, argument_specs, authority, known_host
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import (
+    apps,
+    argument_specs,
+    authority,
+    fleet,
+    known_host,
+)
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory, without_secrets
 from ansible_collections.emperor.flask.plugins.plugin_utils.nginx import signing_keys
 from ansible_collections.emperor.flask.plugins.plugin_utils.release import messages
 
-ROLES = ("prerequisites", "nginx", "uwsgi_emperor", "flask_app")
+ROLES = ("prerequisites", "nginx", "uwsgi_emperor", "flask_app")  # of a server
+BALANCER_ROLES = ("prerequisites", "nginx", "load_balancer")
 APPS = ("flask_apps", "flask_app_defaults")  # checked app by app, each under its own name
 STRATEGIES = ("linear", "debug", "mitogen_linear")  # all hosts take a step before any takes the next
+# How the variables of a role begin, where that is not its name.
+PREFIXES = {"flask_app": "flask_app", "load_balancer": "fleet_"}
 TEMPLATE = "_template"  # how the variables end that put a file of the user's in a template's place
 
 display = Display()
@@ -45,22 +55,26 @@ class ActionModule(ActionBase):
         self._vars = task_vars or {}
         self._inventory = Inventory(self, self._vars)
         self._discovered: dict[str, Any] = {}
-        _unused, arguments = self.validate_argument_spec({"role": {"choices": list(ROLES)}})
-        roles = [arguments["role"]] if arguments["role"] else list(ROLES)
+        _unused, arguments = self.validate_argument_spec({"role": {"choices": [*ROLES, "load_balancer"]}})
+        balances = self._inventory.fleet.balances
+        every = BALANCER_ROLES if balances else ROLES
+        roles = [arguments["role"]] if arguments["role"] else list(every)
         mistakes = [
             *self._inventory.misspelt(),
-            *(mistake for role in roles for mistake in self._check_variables(role)),
+            *(mistake for role in dict.fromkeys([*roles, "load_balancer"]) for mistake in self._check_variables(role)),
         ]
         if "flask_app" in roles:
             mistakes += self._check_strategy()
         if {"nginx", "flask_app"} & {*roles}:
             mistakes += authority.mistakes(self._inventory)
+        if fleet.looks_for_all(self._vars):
+            mistakes += [*fleet.mistakes(self._inventory.fleet), *fleet.apart(self._vars)]
+        mistakes += fleet.too_few(self._vars, self._inventory.value(fleet.LEAST))
         prepared, found = self._inventory.apps(with_source="flask_app" in roles and _is_taken("flask_app"))
         mistakes += found or [*self._check_default_server(prepared), *self._check_certificates(prepared)]
         _refuse([*mistakes, *(self._check_signing_keys() if "nginx" in roles else [])])
-        host = self._host(
-            sorted({app["python"] for app in prepared} or {"/usr/bin/python3"}), arguments["role"] is None
-        )
+        hosted = [] if balances else prepared
+        host = self._host(sorted({app["python"] for app in hosted} or {"/usr/bin/python3"}), arguments["role"] is None)
         listens_for_tls = host_abilities.listens_for_tls(host, self._inventory.serves_tls())
         ports = host_abilities.port_refusals(host, listens_for_tls) if "nginx" in roles else []
         for app in prepared if "flask_app" in roles else []:
@@ -70,7 +84,9 @@ class ActionModule(ActionBase):
             default = argument_specs.options("uwsgi_emperor")[denied_networks.VARIABLE]["default"]
             networks = self._inventory.value(denied_networks.VARIABLE, default)
         missing = metrics_path.refusals(host) if "flask_app" in roles else []
-        _refuse([*host_abilities.refusals(host, prepared), *ports, *denied_networks.refusals(host, networks), *missing])
+        elsewhere = fleet.of_another(self._inventory.fleet, host)
+        abilities = host_abilities.refusals(host, hosted)
+        _refuse([*abilities, *ports, *denied_networks.refusals(host, networks), *missing, *elsewhere])
         promised = self._inventory.promised_memory() if "flask_app" in roles else {}
         if said := limits.overcommitted(promised, host, self._vars["inventory_hostname"]):
             display.warning(said)
@@ -79,6 +95,8 @@ class ActionModule(ActionBase):
             "changed": False,
             "apps": shown,
             "tls": listens_for_tls,
+            "balancers": [] if balances else self._inventory.fleet.of_balancers(),
+            "fleet": self._inventory.fleet.names_of_balancers,
             "host": host,
             "ansible_facts": {**self._discovered, **known_host.learnt(host)},
         }
@@ -103,9 +121,12 @@ class ActionModule(ActionBase):
         if role == "uwsgi_emperor":
             yield from denied_networks.mistakes(given)
             yield from nginx_options.ceilings(given)
+        if role == "load_balancer":
+            yield from fleet.least_mistakes(given)
         if role == "flask_app":
             yield from metrics_path.mistakes(given)
-        prefix = "flask_app" if role == "flask_app" else f"{role}_"
+            yield from fleet.canary_mistakes(given)
+        prefix = PREFIXES.get(role, f"{role}_")
         for name in self._vars:
             if name.startswith(prefix) and name not in schema:
                 for near in difflib.get_close_matches(name, schema, n=1, cutoff=0.85):
@@ -161,7 +182,7 @@ class ActionModule(ActionBase):
         # The interpreter that Ansible found on the host, unless it was told one: without it the next task looks again.
         self._discovered = result.get("ansible_facts", {})
         host: dict[str, Any] = result["host"]
-        return host
+        return {**host, "ahead": round(host["clock"] - time.time())}
 
 
 def _warn(app: apps.App) -> None:

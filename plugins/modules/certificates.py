@@ -22,8 +22,9 @@ options:
       - C(issue) orders certificates of the authority with certbot, which renews them, and gives them to nginx; it runs when the sites are
         served, because they have to prove their names. certbot forgets certificates that no app orders any more.
       - C(default_server) makes the self-signed one that an nginx before 1.19.4 needs for its default server on port 443.
+      - C(read) returns what certbot has got for the first of several balancers, registered as C(__load_balancer_read), and C(share) brings it to the others.
     type: str
-    choices: [provide, issue, default_server]
+    choices: [provide, issue, read, share, default_server]
     required: true
   host:
     description: For C(provide), what M(emperor.flask.validate) returned of the host.
@@ -47,5 +48,6 @@ EXAMPLES = r"""
 
 RETURN = r"""
 written: {description: Paths that were written or given another owner or mode., type: list, elements: str, returned: where an app is served over TLS}
+pairs: {description: "Certificates with their keys, by app. To be kept out of logs.", type: dict, returned: step read}
 due: {description: Apps that the step C(issue) has something to do for., type: list, elements: str, returned: step provide}
 """

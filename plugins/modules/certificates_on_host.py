@@ -34,15 +34,18 @@ RETURN = r""" # """
 
 import os
 from contextlib import nullcontext
+from dataclasses import asdict
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.emperor.flask.plugins.module_utils.facts import host_facts
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.host.files import remove_tree
 from ansible_collections.emperor.flask.plugins.module_utils.host.host_lock import host_lock
 from ansible_collections.emperor.flask.plugins.module_utils.host.request import requested
+from ansible_collections.emperor.flask.plugins.module_utils.host.transaction import Record
 from ansible_collections.emperor.flask.plugins.module_utils.nginx import site
-from ansible_collections.emperor.flask.plugins.module_utils.tls import certbot, key_pairs, lineages
+from ansible_collections.emperor.flask.plugins.module_utils.tls import certbot, key_pairs, lineages, sharing
 from ansible_collections.emperor.flask.plugins.module_utils.tls.key_pairs import Pair
 from ansible_collections.emperor.flask.plugins.module_utils.tls.lineages import Lineage, Order
 
@@ -53,16 +56,23 @@ APP = {
     "names": {"type": "list", "elements": "str"},
     "order": {"type": "dict"},  # of mode acme: directory and email
 }
+AUTHORITYS = ("acme", "shared")  # issued by an authority: to this host, or to the balancer that orders for all
 DEFAULT = "default"  # no app can have this name
 DEFAULT_NAMES = ["default.invalid"]
 UNCHANGED = "Nothing was changed: nginx serves with the ones it had."
 
 # What the action sends.
 REQUEST: dict[str, Any] = {
-    "step": {"choices": ["provide", "issue", "default_server"], "required": True},
+    "step": {"choices": ["provide", "issue", "read", "share", "default_server"], "required": True},
     "apps": {"type": "list", "elements": "dict", "default": [], "options": APP},
+    "complete": {"type": "bool", "default": False},  # whether no other app has a site on this host
     "renewal": {"type": "list", "elements": "dict"},  # files; none to take them away, null to leave them
     "renews": {"type": "bool", "default": True},  # whether any app still has a certificate of an authority
+    "orders": {"type": "bool", "default": True},  # whether this host orders certificates, or the first balancer for all
+    "shares": {"type": "bool", "default": False},  # whether there are other balancers, and certificates of an authority
+    "others": {"type": "list", "elements": "str"},  # of the first balancer: the other ones
+    # The certificates that balancers know each other by: the first knows those of the others, and these know the first's.
+    "known": {"type": "dict", "default": {}},
 }
 
 
@@ -100,19 +110,37 @@ def _provide(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     serving = [app for app in params["apps"] if app["mode"] != "none"]
     if serving and not check_mode:  # there the role nginx has changed nothing
         site.check_default_server()
-    missing = bool(params["renewal"]) and not certbot.is_installed()
+    missing = bool(params["renewal"]) and params["orders"] and not certbot.is_installed()
     if missing and not check_mode:
         certbot.install()
-    renewal = None if params["renewal"] is None else lineages.renewal(params["renewal"])
+    timer = lineages.TIMER if params["orders"] else sharing.TIMER
+    renewal = None if params["renewal"] is None else lineages.renewal(params["renewal"], timer)
     if renewal and not check_mode:
         renewal.apply()
+    gone = _others({app["name"] for app in serving}) if params["complete"] else []
     result = _apply({app["name"]: _pair(app, params["pairs"].get(app["name"])) for app in serving}, check_mode)
-    for app in serving if not check_mode else []:
-        if app["mode"] != "acme":
-            Lineage(app["name"]).stop_serving()
-    due = [app["name"] for app in params["apps"] if _is_due(app)]
-    changed = result["changed"] or missing or due or (renewal and renewal.changed)
+    led = [_lead(app) for app in serving] if not check_mode else []
+    ended = not check_mode and params["complete"] and not params["shares"] and sharing.end()
+    due = [app["name"] for app in params["apps"] if _is_due(app)] + gone
+    changed = result["changed"] or missing or due or (renewal and renewal.changed) or any(led) or ended
     return {**result, "changed": bool(changed), "due": due}
+
+
+def _lead(app: dict[str, Any]) -> bool:
+    """Let an app have its certificate from where its mode says, and forget what is kept of the first balancer's otherwise; tell whether that is new."""
+    name, lineage = app["name"], Lineage(app["name"])
+    if app["mode"] == "shared":  # until the first balancer has one, what stands there is kept
+        standing = key_pairs.standing(name)
+        return bool(not sharing.is_held(name) and standing and sharing.hold(name, standing))
+    if app["mode"] != "acme":
+        lineage.stop_serving()
+    return (app["mode"] != "acme" or lineage.is_taken()) and sharing.drop(name)
+
+
+def _others(names: set[str]) -> list[str]:
+    """The apps that have a certificate here, or one that certbot renews, and are none of these."""
+    owned = {os.path.basename(os.path.dirname(path)) for path in Record.load(key_pairs.SET).owned} - {DEFAULT}
+    return sorted((owned | set(host_facts.lineages())) - names)
 
 
 def _apply(wanted: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -145,8 +173,13 @@ def _issue(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     for app in params["apps"]:
         if app["mode"] != "acme":
             Lineage(app["name"]).forget()
+    if gone := [app["name"] for app in params["apps"] if app["mode"] == "gone"]:
+        key_pairs.transaction({}, gone=gone).apply()
+        for name in gone:
+            remove_tree(Lineage(name).folder)
+            sharing.drop(name)
     if not params["renews"] and not host_facts.lineages():
-        lineages.renewal([]).apply()
+        lineages.renewal([], None).apply()
     if failures:
         raise Refusal("\n".join(failures))
     return {"changed": True}
@@ -156,20 +189,39 @@ def _order(app: dict[str, Any]) -> Order:
     return Order(app["name"], tuple(app["names"]), **app["order"])
 
 
+def _read(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """What this balancer is known by; of the first, the certificates too that certbot has got, as nginx has them."""
+    names = [app["name"] for app in params["apps"] if Lineage(app["name"]).is_taken()]
+    pairs = {name: key_pairs.standing(name) for name in names}
+    known, made = sharing.identity()
+    return {"changed": made, "known": known, "pairs": {name: asdict(pair) for name, pair in pairs.items() if pair}}
+
+
+def _share(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Bring another balancer what the first has got, and tell both whom to believe when it is renewed."""
+    if params["others"] is not None:
+        return {"changed": sharing.seal_for(params["others"], params["known"])}
+    pairs = {name: Pair(**pair) for name, pair in params["pairs"].items()}
+    result = _apply(dict(pairs), check_mode)
+    held = [sharing.hold(name, pair) for name, pair in pairs.items()]
+    followed = [sharing.follow(first) for first in params["known"].values()]
+    return {**result, "changed": result["changed"] or any([*held, *followed])}
+
+
 def _pair(app: dict[str, Any], given: dict[str, Any] | None) -> Pair | None:
     if app["mode"] == "files":
         return Pair(**(given or {}))
     standing = os.path.exists(key_pairs.place(app["name"]))
-    if standing and (app["mode"] == "acme" or key_pairs.is_self_signed(app["name"], app["names"])):
+    if standing and (app["mode"] in AUTHORITYS or key_pairs.is_self_signed(app["name"], app["names"])):
         return None
     # That of the app that it was until now is better than one which no browser knows.
     inherited = key_pairs.standing(app["renamed_from"]) if app["renamed_from"] else None
-    if inherited and (app["mode"] == "acme" or key_pairs.is_self_signed(app["renamed_from"], app["names"])):
+    if inherited and (app["mode"] in AUTHORITYS or key_pairs.is_self_signed(app["renamed_from"], app["names"])):
         return inherited
     return key_pairs.self_signed(app["names"])
 
 
-STEPS = {"provide": _provide, "issue": _issue, "default_server": _default_server}
+STEPS = {"provide": _provide, "issue": _issue, "read": _read, "share": _share, "default_server": _default_server}
 
 if __name__ == "__main__":
     main()

@@ -46,12 +46,13 @@ host:
     that listen on the ports 80 and 443, sets of M(emperor.flask.configuration) that are applied, and the digests of those that stand as they were applied,
     the installed packages, the builds of uWSGI, the apps that certbot renews
     certificates for, how many connections a listening socket may keep waiting, whether that can be set, how many files a service
-    may open, how many processors and bytes of memory it has, and which of the folders are not there.
+    may open, its time in seconds since the epoch, how many processors and bytes of memory it has, and which of the folders are not there.
   type: dict
   returned: always
 """
 
 import os
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.emperor.flask.plugins.module_utils.facts.host_facts import UWSGI_ROOT, facts
@@ -73,6 +74,7 @@ def main() -> None:
         **facts(module.params["pythons"]),
         "uwsgi": uwsgi_build.ready(UWSGI_ROOT),
         "missing_folders": [folder for folder in module.params["folders"] if not os.path.isdir(folder)],
+        "clock": time.time(),
         "standing": standing() if module.params["standing"] else {},
     }
     module.exit_json(changed=False, host=host)

@@ -15,6 +15,7 @@ author: emperor.flask maintainers (@emperor)
 options:
   step:
     description:
+      - C(complete) fails where servers are away and C(fleet_min_healthy) wants them to take part. No host is asked.
       - C(stage) compares every entry of C(flask_apps) with what is live. Apps that differ get their Unix user and folders, their code and
         virtual environment (once per content), the release's folder, and the app's lock. Nothing is done for an app that serves its
         release, with these secrets, healthy. Apps whose C(state) is C(absent) are taken away.
@@ -27,7 +28,7 @@ options:
       - C(maintenance) closes O(app) or opens it, as O(state) says, whether a release is under way or not. Nothing is reloaded.
       - C(revert) puts everything back after a failure, and always fails, with the first failure's message.
     type: str
-    choices: [stage, rollback, take_over, before_switch, candidate, switch, after_switch, retire, maintenance, revert]
+    choices: [complete, stage, rollback, take_over, before_switch, candidate, switch, after_switch, retire, maintenance, revert]
     required: true
   host:
     description: Host as M(emperor.flask.validate) returns it; for C(stage).

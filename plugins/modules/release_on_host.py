@@ -47,7 +47,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.commands import
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.host.request import requested
 from ansible_collections.emperor.flask.plugins.module_utils.nginx import group_change, reloader, site
-from ansible_collections.emperor.flask.plugins.module_utils.release import app_lock
+from ansible_collections.emperor.flask.plugins.module_utils.release import app_lock, preflight
 from ansible_collections.emperor.flask.plugins.module_utils.release.identity import Release
 from ansible_collections.emperor.flask.plugins.module_utils.release.step_declarations import (
     BEGINS,
@@ -87,8 +87,12 @@ def main() -> None:
     try:
         with ExitStack() as locks:
             held = apps if declared.lock == UNLOCKED else _locked(locks, params)
+            if step == "stage":
+                needed = {item["name"]: preflight.beside(_app(item).layout) for item in held}
+                failures |= {name: f"app '{name}': {why}" for name, why in preflight.without_room(needed).items()}
             units = systemd.states(_units(held)) if "units" in declared.takes else {}
-            for item, ended in _take_each(step, held, params["secrets"], units):
+            able = [item for item in held if item["name"] not in failures]
+            for item, ended in _take_each(step, able, params["secrets"], units):
                 try:
                     results[item["name"]] = ended()
                 except (Refusal, OSError) as error:

@@ -7,10 +7,11 @@ import re
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.emperor.flask.plugins.module_utils.nginx import balanced
 from certificates import leaf
 from render import render
 
@@ -53,12 +54,14 @@ def site(
     template: str = "nginx.conf.j2",
     tls: dict[str, Any] | None = None,
     http3: bool = False,
+    proxied: bool = False,
     **changes: Any,
 ) -> str:
     """The site of one app, from the role's template or another."""
     app = {**APP, "nginx_extra": "", "tls": {**TLS, **(tls or {})}, **changes}
     socket = f"/var/www/{app['name']}/{app['name']}_uwsgi.sock"
-    return render("flask_app", template, app=app, host=host, socket=socket, nginx_http3=http3)
+    asked = {"nginx_http3": http3, "nginx_proxy_protocol": proxied}
+    return render("flask_app", template, app=app, host=host, socket=socket, **asked)
 
 
 def configuration(
@@ -68,9 +71,10 @@ def configuration(
 
     With ``tls`` there is another app that is served over it, with whatever an app can ask for, and the certificates.
     """
+    proxied = role.get("nginx_proxy_protocol", False)
     variables = {
         **role,
-        "__nginx_input": {"host": host, "tls": tls},
+        "__nginx_input": {"host": host, "tls": tls, "balancers": [], "fleet": []},
         "__nginx_package": {"version": f"{version}.0-1~distribution"},
         "nginx_greeting": greeting,
         "nginx_origin": "distribution",
@@ -80,23 +84,48 @@ def configuration(
         "/etc/nginx/emperor_uwsgi_params": render("nginx", "emperor_uwsgi_params.j2", **variables),
         "/etc/nginx/emperor_limits": render("nginx", "emperor_limits.j2", **variables),
         "/etc/nginx/conf.d/00_default.conf": render("nginx", "00_default.conf.j2", **variables),
-        "/etc/nginx/conf.d/shop.conf": site(host, nginx_extra=EXTRA, **EVERYTHING),
+        "/etc/nginx/conf.d/shop.conf": site(host, nginx_extra=EXTRA, proxied=proxied, **EVERYTHING),
     }
     if not greeting:
-        files["/etc/nginx/conf.d/000_front.conf"] = site(host, name="front", server_names=[])
+        files["/etc/nginx/conf.d/000_front.conf"] = site(host, name="front", proxied=proxied, server_names=[])
         for name in LOOK_ALIKES:
-            files[f"/etc/nginx/conf.d/{name}.conf"] = site(host, name=name, server_names=[f"{name}.test"], **EVERYTHING)
+            files[f"/etc/nginx/conf.d/{name}.conf"] = site(
+                host, name=name, proxied=proxied, server_names=[f"{name}.test"], **EVERYTHING
+            )
     if tls:
         names = ["bank.test", "*.bank.test"]
         wanted = {"mode": "acme", "hsts": 300}
-        http3 = role.get("nginx_http3", False)
+        asked = {"http3": role.get("nginx_http3", False), "proxied": proxied}
         files["/etc/nginx/conf.d/bank.conf"] = site(
-            host, tls=wanted, http3=http3, name="bank", server_names=names, canonical_host="bank.test"
+            host, tls=wanted, **asked, name="bank", server_names=names, canonical_host="bank.test"
         )
         chain = leaf(names)
         for name in ("bank", "default"):
             files[f"/etc/nginx/certificates/{name}/combined.pem"] = f"{chain.certificate}{chain.key}"
     return files
+
+
+def balancer(
+    host: dict[str, Any], *, version: str = "1.18", first: str = "", others: Sequence[str] = (), **role: Any
+) -> dict[str, str]:
+    """Every file of a balancer with an app of each kind, by its path on the host.
+
+    ``first`` is where the balancer that orders certificates is, ``others`` are those that this one orders for.
+    """
+    files = configuration(host, version=version, greeting=False, tls=True, **role)
+    kinds = {
+        "bank": {"server_names": ["bank.test"], "tls": {**TLS, "mode": "acme", "hsts": 300}, **EVERYTHING},
+        "front": {"server_names": []},
+        "shop": {"server_names": ["shop.test"], "streams": True, "canonical_host": "shop.test"},
+    }
+    apps = [{**APP, "nginx_extra": "", "tls": TLS, **more, "name": name} for name, more in kinds.items()]
+    servers = {"web1": balanced.TAKES, "web2": balanced.OUT}
+    known = {"apps": apps, "servers": {name: list(servers) for name in kinds}, "host": host}
+    known |= {"first": first, "others": others}
+    text = render("load_balancer", "balancer.conf.j2", **role, **known, firsts_port=8402)
+    nginx = {path: text for path, text in files.items() if "/conf.d/" not in path or "/00_default" in path}
+    up = {f"/etc/nginx/emperor_servers/{name}.conf": f"server 10.0.0.1:80 {how};\n" for name, how in servers.items()}
+    return {**nginx, **up, "/etc/nginx/conf.d/00_balancer.conf": text}
 
 
 def directives(text: str) -> Iterator[str]:

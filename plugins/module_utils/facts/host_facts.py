@@ -27,6 +27,7 @@ UWSGI_ROOT = "/opt/uwsgi"
 SITES = "/etc/nginx/conf.d"
 CAP_SYS_RESOURCE = 1 << 24  # capabilities(7)
 NGINX_KEYS = "/etc/apt/keyrings/nginx-org.asc"
+NGINX_CONF = "/etc/nginx/nginx.conf"
 
 
 def system(os_release: str = "/etc/os-release") -> dict[str, str]:
@@ -98,16 +99,13 @@ def facts(pythons: list[str]) -> dict[str, object]:
         "cpus": os.cpu_count() or 1,
         "memory": memory(),
         "nameservers": nameservers(),
+        "balancers": balancers(),
     }
 
 
 def nameservers(resolv_conf: str = "/etc/resolv.conf") -> list[str]:
     """The addresses that names are looked up at, as resolv.conf(5) states them."""
-    try:
-        with open(resolv_conf, encoding="utf-8", errors="replace") as stream:
-            return re.findall(r"^\s*nameserver\s+(\S+)", stream.read(), re.MULTILINE)
-    except OSError:
-        return []
+    return re.findall(r"^\s*nameserver\s+(\S+)", _text(resolv_conf), re.MULTILINE)
 
 
 def memory(meminfo: str = "/proc/meminfo") -> int:
@@ -171,16 +169,30 @@ def _listening(table: str, port: int) -> Iterator[str]:
             yield fields[9]
 
 
-def nginx_group(nginx_conf: str = "/etc/nginx/nginx.conf") -> str | None:
+def balancers(nginx_conf: str = NGINX_CONF) -> list[str]:
+    """The names and addresses of the balancers that the host's nginx was last told to believe, as its configuration states them in a comment."""
+    found = re.search(r"^ *# Balancers of the fleet: (.+)$", _text(nginx_conf), re.MULTILINE)
+    return found.group(1).split() if found else []
+
+
+def nginx_group(nginx_conf: str = NGINX_CONF) -> str | None:
     """The group nginx's workers run as: named by the configuration's user directive, else the account's own."""
-    try:
-        with open(nginx_conf, encoding="utf-8") as stream:
-            found = re.search(r"^\s*user\s+([\w-]+)(?:\s+([\w-]+))?\s*;", stream.read(), re.MULTILINE)
-        if not found:
-            return None
-        return found.group(2) or grp.getgrgid(pwd.getpwnam(found.group(1)).pw_gid).gr_name
-    except (OSError, KeyError):
+    found = re.search(r"^\s*user\s+([\w-]+)(?:\s+([\w-]+))?\s*;", _text(nginx_conf), re.MULTILINE)
+    if not found:
         return None
+    try:
+        return found.group(2) or grp.getgrgid(pwd.getpwnam(found.group(1)).pw_gid).gr_name
+    except KeyError:
+        return None
+
+
+def _text(path: str) -> str:
+    """What a file of the administrator's says, in whatever encoding; empty where there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return ""
 
 
 def uwsgi_binary(python: str, root: str = UWSGI_ROOT) -> str | None:

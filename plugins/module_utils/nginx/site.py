@@ -98,7 +98,7 @@ def _keys(folder: str, names: list[str]) -> list[str]:
 
 def check_default_server(path: str = DEFAULT_SERVER) -> None:
     """Raise Refusal where port 443 has no default server: then an app's site would be it, and answer for every host."""
-    text = (Snapshot.take(path).content or b"").decode()
+    text = Snapshot.take(path).text
     if not LISTENS_FOR_TLS.search(text):
         raise Refusal(
             "nginx has no default server on port 443 yet; apply the role emperor.flask.nginx first (site.yml). "

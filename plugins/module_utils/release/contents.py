@@ -144,7 +144,7 @@ def build_wheels(layout: Layout, release: Release, python: str, archive: str) ->
             if isinstance(error, jobs.TimedOut)
             else reason(error.output, layout.bench)
         )
-        raise Refusal(f"the wheels of {packages.origin} cannot be built:\n{said}") from error
+        raise Refusal(f"the wheels cannot be made with {packages.origin}:\n{said}") from error
     finally:
         remove_tree(partial)
 

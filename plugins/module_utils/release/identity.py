@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,11 @@ class Release:
     packaged: bool = False
     instances: list[str] = field(default_factory=list)
     background: str = ""
+
+
+def hook_key(code: str, env: str, commands: list[str]) -> str:
+    """What hooks before the switch are run for: these commands, on this code, with this environment. Equal on hosts of all kinds."""
+    return hashlib.sha256(json.dumps([code, env, commands]).encode()).hexdigest()
 
 
 def keyed_digest(salt: str, text: str) -> str:

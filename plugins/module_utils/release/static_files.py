@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The files of a release that nginx serves itself, in a store of their own: nginx can read no code.
 
-An entry of the store has hard links to the code's files, at the paths of their URLs. Three links lead nginx to entries: ``next`` to
+An entry of the store has hard links to the code's files, at the paths of their URLs. Four links lead nginx to entries: ``next`` to
 those of a release that is being switched to, ``current`` to those of the live one, ``previous`` to those before: pages that browsers
-still show ask for them.
+still show ask for them. ``candidate`` leads to those of a release that other servers of the fleet may have switched to already: their pages
+ask here too, where a name means the live release's file if that has one.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.files import li
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
 from ansible_collections.emperor.flask.plugins.module_utils.release.identity import Release
 
-NEXT, CURRENT, PREVIOUS = "next", "current", "previous"
-LINKS = (NEXT, CURRENT, PREVIOUS)  # in the order that nginx tries them
+NEXT, CURRENT, PREVIOUS, CANDIDATE = "next", "current", "previous", "candidate"
+LINKS = (NEXT, CURRENT, PREVIOUS, CANDIDATE)  # in the order that nginx tries them
+PASSING = (NEXT, CANDIDATE)  # while a release is made
 BYTE_CODE = "__pycache__"
 WELL_KNOWN = ".well-known"  # the one hidden folder that is meant for the public (RFC 8615)
 
@@ -47,6 +49,12 @@ def of_release(layout: Layout, release: str) -> str | None:
     return os.path.basename(target) if target else None
 
 
+def offer(layout: Layout, digest: str | None) -> None:
+    """Let nginx find a candidate's files where no other release has them, before any server of the fleet serves its pages."""
+    if digest and digest != _leads_to(layout, CURRENT):
+        replace_link(layout.static(CANDIDATE), digest)
+
+
 def announce(layout: Layout, digest: str | None) -> None:
     """Let nginx find a release's files first, before pages that name them are served."""
     if digest is None or digest == _leads_to(layout, CURRENT):
@@ -65,7 +73,8 @@ def settle(layout: Layout, digest: str | None) -> None:
             replace_link(layout.static(CURRENT), digest)
         else:
             remove(layout.static(CURRENT))
-    remove(layout.static(NEXT))
+    for link in PASSING:
+        remove(layout.static(link))
 
 
 def linked(layout: Layout) -> set[str]:
@@ -75,7 +84,7 @@ def linked(layout: Layout) -> set[str]:
 
 def is_settled(layout: Layout, digest: str | None) -> bool:
     """Tell whether nginx is led to the live release's files alone."""
-    return _leads_to(layout, CURRENT) == digest and not os.path.lexists(layout.static(NEXT))
+    return _leads_to(layout, CURRENT) == digest and not any(os.path.lexists(layout.static(link)) for link in PASSING)
 
 
 def _leads_to(layout: Layout, link: str) -> str | None:

@@ -37,13 +37,15 @@ STEPS = {
     "rollback": Step(("wanted",), BEGINS, dict),
     "take_over": Step(("activation",)),
     "before_switch": Step(("activation",), returns=list, hook=True),
+    "hooked": Step((), UNLOCKED, dict, reads=True),  # asked of servers that a run leaves out
     "candidate": Step(("activation",), beside=True),
     "switch": Step(("activation",), reloads=True),
+    "watch": Step(("seconds",), returns=list, beside=True),
     "retire": Step(("activation", "before", "keep", "back", "opens"), ENDS, list),
     "after_switch": Step(("activation",), UNLOCKED, list, hook=True),  # the release is over
     "revert": Step(("activation", "before"), ENDS, reloads=True),
     "maintenance": Step(("closed",), UNLOCKED, bool),  # must not wait for a release
-    "remove": Step(("keep_shared",), ENDS, dict),
+    "remove": Step(("keep_shared",), ENDS, dict, beside=True),
 }
 
 # What an item may hold, as AnsibleModule reads it; secrets come apart, where Ansible keeps them out of the host's journal.
@@ -60,6 +62,7 @@ ITEM: dict[str, dict[str, Any]] = {
     "before": {},  # the activation that was live
     "activation": {},  # the one that comes
     "keep": {"type": "int"},  # releases
+    "seconds": {"type": "int"},  # to watch what is answered
     "why": {},  # it is released, for the audit log
     "back": {"type": "bool"},  # whether this is a rollback
     "opens": {"type": "bool", "default": False},  # whether it ends a maintenance

@@ -34,8 +34,9 @@ from ansible_collections.emperor.flask.plugins.module_utils.release import (
     renaming,
     retention,
     static_files,
+    watch,
 )
-from ansible_collections.emperor.flask.plugins.module_utils.release.identity import Release, keyed_digest
+from ansible_collections.emperor.flask.plugins.module_utils.release.identity import Release, hook_key, keyed_digest
 from ansible_collections.emperor.flask.plugins.module_utils.vassal import activations, emperor_exchange
 from ansible_collections.emperor.flask.plugins.module_utils.vassal.activations import Activation
 
@@ -204,6 +205,7 @@ class App:
         return {
             "before": str(live) if live else None,
             "activation": str(activation),
+            "code": made_of["code"],
             "host": made_of["health"]["host"],
             "scheme": made_of["health"]["scheme"],
         }
@@ -223,6 +225,15 @@ class App:
         """Run the hooks of a release before it takes requests; return what they printed."""
         return hooks.run_hooks(self.layout, activation, self.manifest(activation.release), "before_switch")
 
+    def hooked(self) -> dict[str, Any]:
+        """Tell what the hooks of the live release were run for, before it was switched to."""
+        live = activations.live(self.layout)
+        made_of = self._made_of(live)
+        if live is None or made_of is None:
+            return {"hook_key": None}
+        env = _text(os.path.join(self.layout.release(live.release), "env"))
+        return {"hook_key": hook_key(made_of["code"], env, made_of["hooks"].get("before_switch", []))}
+
     def after_switch(self, activation: Activation) -> list[str]:
         """Run the hooks of a release that serves; return what they printed."""
         return hooks.run_hooks(self.layout, activation, self.manifest(activation.release), "after_switch")
@@ -235,6 +246,7 @@ class App:
         if activation not in activations.governed(layout):
             activations.bring_up(layout, activation, made_of, manifest.health(layout, made_of))
         handover.prepare(layout, activation, made_of)
+        static_files.offer(layout, static_files.of_release(layout, activation.release))
 
     def switch(self, activation: Activation) -> None:
         """Send requests to an activation, once it was looked at again: its controller may have been away for long."""
@@ -249,6 +261,10 @@ class App:
                 site.unlink(self.old)
             self._lead_to(activation)
         handover.set_timers(self.layout, activation, made_of)
+
+    def watch(self, seconds: int) -> list[str]:
+        """Watch what is answered after a switch; return what was seen."""
+        return [watch.watch(self.layout.name, seconds)]
 
     def _lead_to(self, activation: Activation) -> None:
         """Send requests to an activation. nginx has to reload only if its configuration changed; the reloader does that."""
@@ -318,4 +334,4 @@ class App:
 
 
 def _text(path: str) -> str:
-    return (Snapshot.take(os.path.realpath(path)).content or b"").decode()
+    return Snapshot.take(os.path.realpath(path)).text

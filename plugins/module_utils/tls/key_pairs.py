@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal, run, succeeds
@@ -93,14 +94,17 @@ def transaction(
     state: str = STATE,
     check: tuple[str, ...] = ("nginx", "-t"),
     service: str | None = "nginx.service",
+    gone: Collection[str] = (),
 ) -> Transaction:
-    """What brings these apps' certificates to the host. Where the pair is None, and for all other apps, what stands there stays."""
+    """What brings these apps' certificates to the host. Where the pair is None, and for all other apps, what stands there stays; of ``gone`` it goes."""
     record = Record.load(SET, state)
     contents: dict[str, bytes] = {}
     for name, pair in wanted.items():
         path = place(name, folder)
         contents[path] = pair.combined if pair else _bytes(path)
-    standing = {path: _bytes(path) for path in record.owned if path not in contents and os.path.exists(path)}
+    removed = {place(name, folder) for name in gone}
+    others = [path for path in record.owned if path not in contents and path not in removed]
+    standing = {path: _bytes(path) for path in others if os.path.exists(path)}
     secret = Access(0o600)
     return Transaction(
         record,

@@ -135,7 +135,7 @@ class Lineage:
             if target := link_target(os.path.join(old.live, name)):
                 replace_link(os.path.join(self.live, name), self._renamed(target, old))
         settings = Snapshot.take(old.settings)
-        text = self._renamed((settings.content or b"").decode(), old)
+        text = self._renamed(settings.text, old)
         replace_file(self.settings, text.encode(), Access(settings.mode))
         remove(old.settings)
         remove_tree(old.live)
@@ -199,8 +199,8 @@ class Order:
         )
 
 
-def renewal(files: list[dict[str, str]]) -> Transaction:
-    """What makes certbot's timer serve nginx too; without files, what takes that away again."""
+def renewal(files: list[dict[str, str]], timer: str | None) -> Transaction:
+    """What brings nginx what is renewed, with the timer that does; without files, what takes that away again."""
     folders = (os.path.dirname(WEBROOT), WEBROOT, *(os.path.dirname(file["path"]) for file in files))
     return Transaction(
         Record.load(SET),
@@ -209,7 +209,7 @@ def renewal(files: list[dict[str, str]]) -> Transaction:
             for file in files
         ],
         directories={folder: Access(0o755) for folder in folders} if files else {},
-        service=TIMER if files else None,
+        service=timer if files else None,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 App = dict[str, Any]
 
 FILES = ("certificate", "key")
+PLAIN = {"mode": "none", "certificate": None, "key": None, "hsts": 0}  # of an app whose TLS ends before its host
 HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.IGNORECASE)
 # What nginx takes as a name and a certificate can cover: a host, all hosts of a domain, or (".shop.test") both.
 COVERABLE = re.compile(rf"(\*\.|\.)?{HOST.pattern}", re.IGNORECASE)

@@ -192,6 +192,20 @@ def conflicts(apps: list[App]) -> Iterator[str]:
                     f"app '{app['name']}': server_names is empty, which makes it the default server, and so does app '{first}'; "
                     "give one of them server_names"
                 )
+    yield from _dead_ends(apps, owner)
+
+
+def _dead_ends(apps: list[App], owner: dict[str, str]) -> Iterator[str]:
+    """Apps that stay and send visitors to a name of one that is to go, unless another that stays, its ``owner``, answers for that."""
+    going = [app for app in apps if app.get("state") == "absent"]
+    for gone, name in [(each, name) for each in going for name in each["server_names"] if name.lower() not in owner]:
+        for app in apps:
+            sends = re.search(rf"//{re.escape(name)}(?![\w.-])", app.get("nginx_extra") or "", re.IGNORECASE)
+            if sends and app not in going:
+                yield (
+                    f"app '{gone['name']}' is to be absent, but nginx_extra of app '{app['name']}' sends visitors to {name}, "
+                    "which nobody would answer for; change that first"
+                )
 
 
 def _unknown(schema: dict[str, Any], dotted: str) -> str:

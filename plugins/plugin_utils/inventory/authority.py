@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import Refusal
+from ansible_collections.emperor.flask.plugins.module_utils.tls import sharing
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import argument_specs
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.inventory import Inventory
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.templates import render
@@ -50,19 +51,31 @@ def order(inventory: Inventory) -> dict[str, Any]:
 
 
 def files(action: ActionBase, inventory: Inventory) -> list[dict[str, str]]:
-    """What makes certbot's renewals reach nginx, for the module to write."""
+    """What brings nginx the certificates that certbot renews, here or on the first balancer, for the module to write."""
+    fleet = inventory.fleet
+    take = _program("flask_app/files/take_certificates.py")
+    share = [_program("load_balancer/files/share_certificates.py")] if fleet.balances and fleet.balancers[1:] else []
+    if not fleet.orders_itself:
+        units = [f"emperor-certificates.{kind}" for kind in ("service", "timer")]
+        fetch = [
+            {"path": f"/etc/systemd/system/{unit}", "content": _text(f"load_balancer/templates/{unit}.j2")}
+            for unit in units
+        ]
+        return [take, *share, *fetch, {"path": sharing.SOURCE, "content": f"{fleet.sealed_at()}\n"}]
     private = ca(inventory)
     variables = {**inventory.variables, "acme_ca": bool(private)}
-    drop_in = render(action, "certbot.conf.j2", variables)
-    wanted = [
-        {"path": "/etc/systemd/system/certbot.service.d/emperor-flask.conf", "content": drop_in},
-        {
-            "path": "/usr/local/lib/emperor-flask/take-certificates",
-            "content": (argument_specs.ROLES / "flask_app/files/take_certificates.py").read_text(encoding="utf-8"),
-            "mode": "0755",
-        },
-    ]
+    drop_in = render(action, str(argument_specs.ROLES / "flask_app/templates/certbot.conf.j2"), variables)
+    wanted = [{"path": "/etc/systemd/system/certbot.service.d/emperor-flask.conf", "content": drop_in}, take, *share]
     return [*wanted, {"path": "/etc/emperor-flask/acme-ca.crt", "content": private}] if private else wanted
+
+
+def _program(file: str) -> dict[str, str]:
+    name = Path(file).stem.replace("_", "-")
+    return {"path": f"/usr/local/lib/emperor-flask/{name}", "content": _text(file), "mode": "0755"}
+
+
+def _text(file: str) -> str:
+    return (argument_specs.ROLES / file).read_text(encoding="utf-8")
 
 
 def ca(inventory: Inventory) -> str:

@@ -20,6 +20,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.emperor.flask.plugins.plugin_utils.checks import renaming, tls
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import apps
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory.fleet import Fleet
 from ansible_collections.emperor.flask.plugins.plugin_utils.source import source
 
 HIDDEN = "********"
@@ -27,10 +28,15 @@ OPTIONS = "__flask_app_options"  # what one of our playbooks takes by -e, which 
 
 
 class Inventory:
-    """The variables of an action's host."""
+    """The variables of an action's host. The apps of a balancer are those of the servers behind it."""
 
     def __init__(self, action: ActionBase, variables: dict[str, Any]) -> None:
-        self.variables = variables
+        self.variables, self._unequal = variables, list[str]()
+        self.fleet = Fleet(variables)
+        self.servers: dict[str, list[str]] = {}  # of a balancer, by app
+        if self.fleet.balances:
+            entries, self.servers, self._unequal = self.fleet.apps()
+            self.variables = {**variables, "flask_apps": entries, "flask_app_defaults": {}}
         self._templar, self._loader = action._templar, action._loader
 
     def value(self, name: str, otherwise: Any = None) -> Any:
@@ -49,6 +55,8 @@ class Inventory:
         """
         defaults = self.value("flask_app_defaults", {})
         only, version = self.value("flask_app_only") or None, self.value("flask_app_version") or None
+        if self.fleet.balances:  # what it leaves out, it takes away
+            only = version = None
         entries, mistakes = self._entries()
         if not isinstance(defaults, dict):
             return [], ["flask_app_defaults must be a dictionary; correct it in the inventory"]
@@ -59,7 +67,7 @@ class Inventory:
             wanted = only in (None, app.get("name"))
             merged = apps.merge(apps.defaults_for(app, defaults), app)
             ready, found = apps.prepare(merged, self.folder, version if wanted else None, with_source and wanted)
-            prepared.append(ready)
+            prepared.append(self._on_server(ready))
             mistakes += [f"{apps.label(app, index)}: {mistake}" for mistake in found]
         mistakes = mistakes or list(apps.conflicts(prepared))
         if mistakes:
@@ -125,7 +133,14 @@ class Inventory:
     def _merged(self) -> list[dict[str, Any]]:
         """The entries of flask_apps with their defaults, whatever is wrong with them."""
         defaults = self.value("flask_app_defaults", {})
-        return [apps.merge(defaults if isinstance(defaults, dict) else {}, app) for _unused, app in self._entries()[0]]
+        defaults = defaults if isinstance(defaults, dict) else {}
+        return [self._on_server(apps.merge(defaults, app)) for _unused, app in self._entries()[0]]
+
+    def _on_server(self, app: dict[str, Any]) -> dict[str, Any]:
+        """An app as its host serves it: behind balancers, which end TLS, over plain HTTP."""
+        if not self.fleet.is_behind_balancers or not isinstance(app.get("tls"), dict):
+            return app
+        return {**app, "tls": {**app["tls"], **tls.PLAIN}}
 
     def _entries(self) -> tuple[list[tuple[int, dict[str, Any]]], list[str]]:
         """The entries of flask_apps, templated, with their places. Each is templated by itself, so that an error names it."""
@@ -134,7 +149,7 @@ class Inventory:
             entries = self.value("flask_apps")
         if not isinstance(entries, list):
             return [], ["flask_apps must be a list of apps; correct it in the inventory"]
-        found, mistakes = [], []
+        found, mistakes = [], list(self._unequal)
         for index, entry in enumerate(entries):
             try:
                 app = self._templar.template(entry)

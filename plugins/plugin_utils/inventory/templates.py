@@ -9,6 +9,9 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
+from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import argument_specs
+
+SITES = argument_specs.ROLES / "flask_app/templates"
 
 
 class Templates:
@@ -40,9 +43,9 @@ class Templates:
         return text + "\n" * (newlines - _newlines(text))
 
     def _folders(self) -> list[Path]:
-        """Where what a template includes is looked for."""
+        """Where what a template includes is looked for; in the end among those of sites, which role load_balancer extends."""
         paths = [Path(path) for path in self._variables.get("ansible_search_path", [])]
-        return [folder for path in paths for folder in (path / "templates", path)]
+        return [*(folder for path in paths for folder in (path / "templates", path)), SITES]
 
 
 def _newlines(text: str) -> int:

@@ -4,7 +4,8 @@
 
 ``began`` is in seconds since the epoch. An app's entry has its name, ``renamed_from`` (what it is called on the host still, or None), ``before`` and
 ``activation`` (each a release with a number), ``keep`` (releases), ``why`` (it is released), ``back`` (whether this is a rollback), ``opens``
-(whether it ends a maintenance), ``hooks`` (their names), ``host`` (the name it answers to) and ``scheme``.
+(whether it ends a maintenance), ``hooks`` (their names), ``code`` (its digest), ``hook_key`` (what hooks
+are run for), ``host`` (the name it answers to) and ``scheme``.
 """
 
 from __future__ import annotations
@@ -17,11 +18,17 @@ from ansible_collections.emperor.flask.plugins.plugin_utils.release.rendered imp
 
 Result = dict[str, Any]
 VARIABLE = "__flask_app_plan"  # where the role's tasks register it
+FINISHED = "__flask_app_finished"  # and what the last step has returned
+HOOKED = "__flask_app_hooked"  # and what servers have answered that the run leaves out
+REVERTED = "__flask_app_reverted"  # and what taking it back has returned
+SWITCHED = ("__flask_app_switched", "__flask_app_canaries_switched")
 REGISTERED = (
     VARIABLE,
     "__flask_app_taken_over",
     "__flask_app_hooks",
     "__flask_app_candidates",
+    "__flask_app_canaries_switched",
+    "__flask_app_watched",
     "__flask_app_switched",
 )  # and each step until the switch
 
@@ -50,6 +57,8 @@ def of_releases(
                 "renamed_from": seen[name]["renamed_from"],
                 "before": seen[name]["activation"],
                 "activation": None,
+                "code": release.stage.code,
+                "hook_key": release.hook_key,
                 "host": release.host,
                 "scheme": release.scheme,
                 "keep": release.app["keep_releases"],
@@ -70,6 +79,8 @@ def of_rollback(began: float, name: str, staged: Result) -> Result:
         "renamed_from": None,
         "before": None,
         "activation": None,
+        "code": None,
+        "hook_key": None,
         "host": "",
         "scheme": "",
         "keep": None,
@@ -91,6 +102,14 @@ def closing_diff(name: str, closed: bool) -> dict[str, str]:
     return {"before_header": header, "after_header": header, "before": texts[not closed], "after": texts[closed]}
 
 
+def is_level(variables: Result, host: str) -> bool:
+    """Tell whether this run has brought a host level with the inventory: all its apps were compared, and those that differed released to the end."""
+    known = variables["hostvars"][host]
+    found, finished = (known.get(variable) or {} for variable in (VARIABLE, FINISHED))
+    ended = "report" in finished and not any(finished.get(key) for key in ("failed", "unreachable", "failures"))
+    return bool(found.get("level")) and not found.get("failed") and (ended or not found["plan"]["apps"])
+
+
 def leads(variables: Result, name: str) -> bool:
     """Tell whether this host is the first of the play that releases an app: it runs the hooks for the whole fleet."""
     for host in variables["ansible_play_hosts_all"]:
@@ -98,6 +117,47 @@ def leads(variables: Result, name: str) -> bool:
         if any(app["name"] == name for app in plan["apps"]):
             return bool(host == variables["inventory_hostname"])
     return False
+
+
+def hooked_before(variables: Result, plan: Result) -> set[str]:
+    """The apps whose hooks before the switch were run already, in a run with another ``--limit``: by a server that this one leaves out, or finds level."""
+    ran: dict[str, set[str]] = {}
+    for answer in variables.get(HOOKED, {}).get("results", []):
+        for name, said in answer.get("by_app", {}).items():
+            ran.setdefault(name, set()).add(said["hook_key"])
+    for host in variables["ansible_play_hosts_all"]:
+        for line_ in variables["hostvars"][host].get(VARIABLE, {}).get("releases") or []:
+            if not line_["changed"]:
+                ran.setdefault(line_["app"], set()).add(line_["hook_key"])
+    return {app["name"] for app in plan["apps"] if app["hook_key"] in ran.get(app["name"], ())}
+
+
+def doubtful(variables: Result) -> list[str]:
+    """The servers that were told to switch, in a run that takes its release back, and that have not said that they went back."""
+    found = []
+    for host in variables["ansible_play_hosts_all"]:
+        known = variables["hostvars"][host]
+        told = any(one in known and not known[one].get("skipped") for one in SWITCHED)
+        if told and not known.get(REVERTED, {}).get("reverted"):
+            found.append(host)
+    return found
+
+
+def astray(variables: Result, name: str) -> str | None:
+    """Say that the servers would go back to different code; None where they would not."""
+    codes: dict[str, list[str]] = {}
+    for host in variables["ansible_play_hosts"]:
+        plan = variables["hostvars"][host].get(VARIABLE, {}).get("plan") or empty()
+        for app in plan["apps"]:
+            if app["name"] == name and app["activation"]:
+                codes.setdefault(app["code"], []).append(f"{host} to {app['activation'].partition('.')[0]}")
+    if len(codes) < 2:
+        return None
+    where = ", ".join(release for releases in codes.values() for release in releases)
+    return (
+        f"app '{name}': the servers would go back to different code: {where}; name a release that all have with -e release=ID, or "
+        f"deploy an older version: -e app={name} -e version=..."
+    )
 
 
 def failures(variables: Result) -> dict[str, str]:
@@ -133,6 +193,7 @@ def line(release: Rendered, seen: Result, changed: bool) -> Result:
         "app": release.app["name"],
         "before": seen["release"],
         "release": release.identity,
+        "hook_key": release.hook_key,
         "changed": changed,
         "origin": str(release.stage),
     }
@@ -189,7 +250,7 @@ def reverted(result: Result, variables: Result) -> Result:
     said = f"{first}\nNothing was switched: what this host served before, it serves on."
     if result.get("failed"):
         said = f"{first}\nWhat was begun could not be taken away, so run again: {result['msg']}"
-    return {"failed": True, "changed": False, "msg": said}
+    return {"failed": True, "changed": False, "msg": said, "reverted": not result.get("failed")}
 
 
 def _headline(said: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.emperor.flask.plugins.module_utils.background import definitions
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import Layout
-from ansible_collections.emperor.flask.plugins.module_utils.release.identity import SCHEMA, keyed_digest
+from ansible_collections.emperor.flask.plugins.module_utils.release.identity import SCHEMA, hook_key, keyed_digest
 from ansible_collections.emperor.flask.plugins.module_utils.release.shell_exports import exports
 from ansible_collections.emperor.flask.plugins.plugin_utils.checks import limits, tls
 from ansible_collections.emperor.flask.plugins.plugin_utils.release import differences
@@ -31,6 +31,11 @@ class Rendered:
     pythonpath: list[str]
     uwsgi_ini: str
     nginx_conf: str
+
+    @property
+    def hook_key(self) -> str:
+        """What its hooks before the switch are run for."""
+        return hook_key(self.stage.code, self.env, self.app["hooks"]["before_switch"])
 
     @property
     def env(self) -> str:

@@ -3,7 +3,8 @@
 """Put the certificates that certbot has got where nginx reads them: take-certificates [ROOT]
 
 certbot.service runs this after each of its runs, also one in which a certificate could not be renewed; a deployment runs it after
-it has ordered a certificate. The folder of an app whose certificate is an authority's has a link `lineage` to what certbot keeps.
+it has ordered a certificate. The folder of an app whose certificate is an authority's has a link `lineage` to what certbot keeps, or
+on a balancer that orders none, to what share-certificates has fetched.
 nginx tests its whole configuration with each new certificate. What it refuses is put back, the other apps get theirs, and this
 ends with an error: nginx can always start.
 """
@@ -19,6 +20,7 @@ CERTIFICATES = ROOT / "etc/nginx/certificates"
 # The mark and the lock that deployments have too. The mark outlives a death between exchange and reload: the next run makes up for it.
 STATE = ROOT / "var/lib/emperor-flask"
 OWED, LOCK = STATE / "nginx-reload-owed", STATE / "host.lock"
+SHARE = ROOT / "usr/local/lib/emperor-flask/share-certificates"  # on balancers: brings the others what this one has
 
 
 class Refused(Exception):
@@ -32,7 +34,7 @@ def run(*command):
 
 
 def take(folder):
-    """Exchange the certificate in a folder if certbot has another one."""
+    """Exchange the certificate in a folder if there is another one where its link leads."""
     place = folder / "combined.pem"
     issued = b"".join((folder / "lineage" / name).read_bytes() for name in ("fullchain.pem", "privkey.pem"))
     before = place.read_bytes() if place.exists() else None
@@ -72,7 +74,9 @@ def main():
         try:
             take(folder)
         except FileNotFoundError as error:
-            failures.append(f"app '{folder.name}': certbot has no certificate any more ({error}); deploy the app again")
+            failures.append(
+                f"app '{folder.name}': its certificate is not there any more ({error}); deploy the app again"
+            )
         except (OSError, Refused) as error:
             failures.append(f"app '{folder.name}': it keeps the certificate it had: {error}")
     try:
@@ -81,6 +85,11 @@ def main():
             OWED.unlink()
     except Refused as error:
         failures.append(f"nginx does not reload: {error}")
+    try:
+        if SHARE.exists():
+            run(str(SHARE), "seal", str(ROOT))
+    except Refused as error:
+        failures.append(f"the other balancers cannot get them: {error}")
     if failures:
         sys.exit("\n".join(failures))
 

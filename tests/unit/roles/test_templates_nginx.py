@@ -7,6 +7,7 @@ import json
 import re
 
 import pytest
+from ansible_collections.emperor.flask.plugins.module_utils.facts import host_facts
 from ansible_collections.emperor.flask.plugins.module_utils.nginx.site import remedy
 from ansible_collections.emperor.flask.plugins.plugin_utils.checks import host_abilities
 from nginx_config import (
@@ -14,6 +15,7 @@ from nginx_config import (
     EXTRA,
     IMAGES,
     LOOK_ALIKES,
+    balancer,
     configuration,
     directives,
     image_with_nginx,
@@ -78,7 +80,7 @@ def number(version):
 
 def test_idle_connections_outlive_a_reload_where_nginx_can_do_that():
     assert [version for version in NGINX if "keepalive_min_timeout 5s;" in _nginx_conf(version)] == ["1.28", "1.30"]
-    unknown = {"__nginx_package": {"version": None}, "__nginx_input": {"host": HOST}}
+    unknown = {"__nginx_package": {"version": None}, "__nginx_input": {"host": HOST, "balancers": [], "fleet": []}}
     assert "keepalive_min_timeout" not in render("nginx", "nginx.conf.j2", **unknown)
 
 
@@ -96,15 +98,21 @@ def test_no_directive_is_newer_than_the_nginx(host, greeting, version):
             assert number(SINCE[directive]) <= number(version), f"{path}: {directive}"
 
 
-@pytest.mark.parametrize("version", IMAGES)
-def test_nginx_of_a_distribution_accepts_it(version):
+def distribution(version):
+    """The image with that nginx, and what its host is like."""
     image = image_with_nginx(version)
     if image is None:
         pytest.skip(f"no Docker engine, or no image emperor-test/{IMAGES[version]}, for nginx {version}")
-    host = HOSTS["Debian 12 with IPv6"] if version in OLD_OPENSSL else HOST
+    return image, HOSTS["Debian 12 with IPv6"] if version in OLD_OPENSSL else HOST
+
+
+@pytest.mark.parametrize("version", IMAGES)
+def test_nginx_of_a_distribution_accepts_it(version):
+    image, host = distribution(version)
     for ipv6, tls in itertools.product((True, False), repeat=2):
         # The greeting and an app on the default server exclude each other, and so do no proxies and some.
         more = {"greeting": ipv6, "tls": tls, "nginx_trusted_proxies": PROXIES if ipv6 else []}
+        more["nginx_proxy_protocol"] = ipv6 and tls
         more["nginx_tls_profile"] = "modern" if ipv6 else "intermediate"
         result = run_in_image(image, configuration({**host, "ipv6": ipv6}, version=version, **more))
         assert result.returncode == 0, result.stderr
@@ -112,11 +120,38 @@ def test_nginx_of_a_distribution_accepts_it(version):
         assert "[warn]" not in result.stderr
 
 
+@pytest.mark.parametrize("version", IMAGES)
+def test_nginx_of_a_distribution_accepts_what_a_balancer_has(version):
+    image, host = distribution(version)
+    for spoken, place in itertools.product((True, False), ({"first": "10.0.0.2"}, {"others": ["10.0.0.3", "fd00::3"]})):
+        more = {"nginx_proxy_protocol": spoken, "nginx_trusted_proxies": PROXIES, **place}
+        result = run_in_image(image, balancer(host, version=version, **more))
+        assert result.returncode == 0, result.stderr
+        assert "[warn]" not in result.stderr
+
+
+def test_a_server_says_which_balancers_its_nginx_was_told_of(tmp_path):
+    conf = tmp_path / "nginx.conf"
+    assert host_facts.balancers(str(conf)) == []
+    for told in ([], ["lb1", "10.0.0.2", "fd00::3"]):
+        asked = {"host": HOST, "balancers": told[1:], "fleet": told}
+        known = {"__nginx_package": {"version": "1.26.3-1"}, "__nginx_input": asked}
+        conf.write_text(render("nginx", "nginx.conf.j2", nginx_origin="distribution", **known))
+        assert host_facts.balancers(str(conf)) == told
+
+
+def test_the_first_balancer_answers_for_the_others_and_hands_certificates_to_them_alone():
+    site = "/etc/nginx/conf.d/00_balancer.conf"
+    assert "proxy_pass http://10.0.0.2:8402;" in balancer(HOST, first="10.0.0.2")[site]
+    assert "8402" not in balancer(HOST)[site], "a single one"
+    first = balancer(HOST, others=["10.0.0.3", "10.0.0.4"])[site]
+    assert "listen 8402;" in first
+    assert re.search(r"location /certificates/ {\s+allow 10\.0\.0\.3;\s+allow 10\.0\.0\.4;\s+deny all;", first)
+
+
 @pytest.mark.parametrize("version", [version for version in IMAGES if number(version) >= (1, 26)])
 def test_an_nginx_with_http3_accepts_it_and_another_one_is_refused_with_the_remedy(version):
-    image = image_with_nginx(version)
-    if image is None:
-        pytest.skip(f"no Docker engine, or no image emperor-test/{IMAGES[version]}, for nginx {version}")
+    image, _host = distribution(version)
     files = configuration(HOST, version=version, tls=True, nginx_http3=True)
     result = run_in_image(image, files)
     assert result.returncode == 0 or "was built without HTTP/3" in remedy(result.stderr), result.stderr
@@ -130,6 +165,20 @@ def test_http3_is_announced_by_sites_over_tls_alone_and_its_socket_is_opened_onc
     assert "quic" not in site(HOST, tls={"mode": "acme"})
     default = configuration(HOST, tls=True, nginx_http3=True)["/etc/nginx/conf.d/00_default.conf"]
     assert default.count("quic reuseport;") == 2
+
+
+def test_under_proxy_protocol_every_socket_speaks_it_and_no_header_counts():
+    files = configuration(HOST, tls=True, nginx_trusted_proxies=PROXIES, nginx_proxy_protocol=True)
+    sockets = [line for text in files.values() for line in re.findall(r"^ +listen (.+);$", text, re.MULTILINE)]
+    assert len(sockets) > 8 and all("proxy_protocol" in socket for socket in sockets)
+    main = files["/etc/nginx/nginx.conf"]
+    assert "        default 0;\n    }" in main and "real_ip_header proxy_protocol;" in main
+    assert main.count("set_real_ip_from") == len(PROXIES)
+    behind = {"host": HOST, "tls": False, "balancers": ["10.0.0.2"], "fleet": ["lb1", "10.0.0.2"]}
+    asked = {"nginx_proxy_protocol": True, "nginx_origin": "distribution", "__nginx_input": behind}
+    package = {"__nginx_package": {"version": "1.26.0-1"}}
+    assert "proxy_protocol" not in render("nginx", "00_default.conf.j2", **asked, **package)
+    assert "        10.0.0.2 1;" in render("nginx", "nginx.conf.j2", **asked, **package)
 
 
 @with_and_without_greeting
@@ -270,7 +319,7 @@ def test_every_line_of_the_log_is_json_with_app_and_release():
     assert {"time", "request_id", "traceparent", "app", "release", "client", "method", "host", "uri"} < entry.keys()
 
 
-def test_static_files_are_looked_for_in_the_next_the_live_and_the_previous_release():
+def test_static_files_are_looked_for_in_the_next_the_live_and_the_previous_release_and_in_a_candidate():
     text = site(HOST, static={"/static": "shop/static"})
     assert STATIC in text
     assert "location ^~ /static/" not in site(HOST)
@@ -400,9 +449,9 @@ server {
 
 STATIC = """
     location ^~ /static/ {
-        # Those of the release before, too: pages that browsers still show ask for them.
+        # Those of the release before, too: pages that browsers still show ask for them. Those of a candidate: another server may have switched to it.
         root /var/www/shop/static;
-        try_files /next$uri /current$uri /previous$uri =404;
+        try_files /next$uri /current$uri /previous$uri /candidate$uri =404;
         # They are kept open, and looked at every second.
         open_file_cache max=200 inactive=20s;
         open_file_cache_valid 1s;

@@ -166,3 +166,11 @@ def test_a_certificate_and_a_proxy_that_cannot_work_are_refused_before_any_host_
     assert f"app 'shop': tls.key: {tmp_path}/shop.key is not the key of tls.certificate {tmp_path}/shop.pem" in output
     assert "nginx_trusted_proxies has 'proxy.example.com', which is not an address" in output
     assert other.key.splitlines()[1] not in output
+
+
+def test_variables_of_a_fleet_are_checked_on_servers_too(tmp_path):
+    status, said = validate(tmp_path, flask_apps=[APP], fleet_min_healthy="some", fleet_min_helthy=2)
+    assert status != 0 and "fleet_min_healthy is 'some'; write a whole number" in said
+    assert (
+        "'fleet_min_helthy' is not a variable of emperor.flask.load_balancer; did you mean 'fleet_min_healthy'?" in said
+    )

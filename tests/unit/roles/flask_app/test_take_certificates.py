@@ -123,5 +123,5 @@ def test_a_lineage_that_is_gone_is_an_error_that_names_the_app(host):
     shutil.rmtree(made.live)
     done = host.take()
     assert done.returncode == 1
-    assert "app 'shop': certbot has no certificate any more" in done.stderr
+    assert "app 'shop': its certificate is not there any more" in done.stderr
     assert sorted(os.listdir(made.folder)) == ["combined.pem", "lineage"]

@@ -172,7 +172,7 @@ def test_wheels_are_built_on_one_host_and_all_that_another_installs(layout, arch
 def test_wheels_that_cannot_be_built_leave_nothing_and_say_why(layout, archive, tmp_path):
     contents.stage_code(layout, RELEASE, archive, sys.executable)
     packages = {"origin": "requirements.txt", "installs": [["--no-index", "no-such-package-of-ours"]]}
-    with pytest.raises(Refusal, match="(?s)wheels of requirements.txt cannot be built:.*no-such-package-of-ours"):
+    with pytest.raises(Refusal, match="(?s)wheels cannot be made with requirements.txt:.*no-such-package-of-ours"):
         contents.build_wheels(
             layout, dataclasses.replace(RELEASE, packages=packages), sys.executable, str(tmp_path / "w")
         )

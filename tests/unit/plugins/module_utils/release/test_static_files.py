@@ -157,19 +157,22 @@ def links(layout):
 def test_old_and_new_files_are_found_from_the_switch_on_and_until_the_next(layout):
     seen = []
     for digest in ("a", "b", "b", "c"):
-        static_files.announce(layout, digest)
-        seen.append(links(layout))
-        static_files.settle(layout, digest)
-        seen.append(links(layout))
+        for step in (static_files.offer, static_files.announce, static_files.settle):
+            step(layout, digest)
+            seen.append(links(layout))
     assert seen == [
-        ["a", None, None],
-        [None, "a", None],
-        ["b", "a", None],
-        [None, "b", "a"],
-        [None, "b", "a"],  # the same files, such as with a rotated secret: nothing moves
-        [None, "b", "a"],
-        ["c", "b", "a"],
-        [None, "c", "b"],
+        [None, None, None, "a"],
+        ["a", None, None, "a"],
+        [None, "a", None, None],
+        [None, "a", None, "b"],
+        ["b", "a", None, "b"],
+        [None, "b", "a", None],
+        [None, "b", "a", None],  # the same files, such as with a rotated secret: nothing moves
+        [None, "b", "a", None],
+        [None, "b", "a", None],
+        [None, "b", "a", "c"],
+        ["c", "b", "a", "c"],
+        [None, "c", "b", None],
     ]
 
 
@@ -177,10 +180,12 @@ def test_a_switch_that_is_taken_back_leaves_everything_as_it_was(layout):
     for digest in ("a", "b"):
         static_files.announce(layout, digest)
         static_files.settle(layout, digest)
+    static_files.offer(layout, "c")
     static_files.announce(layout, "c")
+    assert not static_files.is_settled(layout, "b")
     static_files.announce(layout, "b")
     static_files.settle(layout, "b")
-    assert links(layout) == [None, "b", "a"]
+    assert links(layout) == [None, "b", "a", None] and static_files.is_settled(layout, "b")
 
 
 @given(steps=st.lists(st.tuples(st.sampled_from(["a", "b", "c", None]), st.booleans()), max_size=8))

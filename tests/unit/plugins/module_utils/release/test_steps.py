@@ -102,7 +102,8 @@ class Host:
     def reachable(self):
         """The releases whose static files nginx finds, in its order."""
         names = [os.path.join(self.layout.static(link), "static/app.css") for link in static_files.LINKS]
-        return [os.path.realpath(name).split("57a7")[-1][0] for name in names if os.path.exists(name)]
+        found = [os.path.realpath(name).split("57a7")[-1][0] for name in names if os.path.exists(name)]
+        return list(dict.fromkeys(found))
 
     def leftovers(self):
         """What should not be there: more than one vassal or file of secrets, half of a store's entry, what never served."""

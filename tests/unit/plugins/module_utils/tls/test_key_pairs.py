@@ -174,6 +174,8 @@ def test_renewals_end_with_the_last_certificate_that_needs_them(monkeypatch, ren
     asked = []
     monkeypatch.setattr(module.host_facts, "lineages", lambda: left)
     monkeypatch.setattr(module.Lineage, "forget", lambda lineage: asked.append(lineage.app))
-    monkeypatch.setattr(module.lineages, "renewal", lambda files: SimpleNamespace(apply=lambda: asked.append(files)))
+    monkeypatch.setattr(
+        module.lineages, "renewal", lambda files, _timer: SimpleNamespace(apply=lambda: asked.append(files))
+    )
     module._issue({"apps": [{"name": "shop", "mode": "none", "names": []}], "renews": renews}, check_mode=False)
     assert asked == ["shop", *([[]] if taken_away else [])]

@@ -600,3 +600,13 @@ def test_a_resolver_that_apps_are_denied_is_refused():
 def test_what_is_no_network_cannot_be_denied():
     (sentence,) = denied_networks.mistakes({denied_networks.VARIABLE: ["10.0.0.0/8", "169.254/16"]})
     assert "uwsgi_emperor_denied_addresses has '169.254/16', which is not a network" in sentence
+
+
+def test_an_app_that_another_sends_visitors_to_does_not_go():
+    sends = {**named("new", "new.test"), "nginx_extra": "return 301 https://Old.test$request_uri;"}
+    old = {**named("old", "old.test", "x.test"), "state": "absent"}
+    (sentence,) = apps.conflicts([sends, old])
+    assert "app 'old' is to be absent, but nginx_extra of app 'new' sends visitors to old.test" in sentence
+    assert list(apps.conflicts([sends, old, named("heir", "old.test")])) == []
+    assert list(apps.conflicts([{**sends, "nginx_extra": "return 301 https://old.test.example;"}, old])) == []
+    assert list(apps.conflicts([{**sends, "state": "absent"}, old])) == []

@@ -92,6 +92,25 @@ def test_what_is_written_holds_the_private_ca_only_where_there_is_one(tmp_path):
     assert ca["content"] == (tmp_path / "ca.crt").read_text()
 
 
+def test_balancers_that_order_nothing_fetch_what_the_first_one_renews(tmp_path):
+    hosts = {"lb1": {"fleet_address": "10.0.0.2"}, "lb2": {"fleet_address": "10.0.0.3"}}
+    known = {"groups": {"load_balancers": list(hosts), "flask_servers": []}, "hostvars": hosts}
+    other = authority.files(SimpleNamespace(), inventory(tmp_path, inventory_hostname="lb2", **known))
+    written = {Path(file["path"]).name: file for file in other}
+    assert set(written) == {
+        "take-certificates",
+        "share-certificates",
+        "emperor-certificates.service",
+        "emperor-certificates.timer",
+        "first-balancer",
+    }
+    assert written["first-balancer"]["content"] == "http://10.0.0.2:8402/certificates/lb2.cms\n"
+    assert (
+        f"ExecStart={written['share-certificates']['path']} fetch\n"
+        in written["emperor-certificates.service"]["content"]
+    )
+
+
 def test_certbots_service_gives_nginx_what_it_got_whatever_failed():
     """ExecStopPost= runs after a failed ExecStart= too (systemd.service(5)), and its own failure fails the unit."""
     text = render("flask_app", "certbot.conf.j2", acme_ca=False)

@@ -15,7 +15,13 @@ def release(maintenance):
         "hooks": {"build": ["a"], "before_switch": []},
     }
     return SimpleNamespace(
-        app=app, identity="b" * 12, host="shop.test", scheme="https", why=lambda seen: "other secrets"
+        app=app,
+        identity="b" * 12,
+        host="shop.test",
+        scheme="https",
+        stage=SimpleNamespace(code="c0de"),
+        hook_key="key",
+        why=lambda seen: "other secrets",
     )
 
 
@@ -39,8 +45,8 @@ def test_a_plan_says_which_maintenance_ends_with_the_release():
     for opens in (set(), {"shop"}):
         (app,) = plans.of_releases(1.0, [release(False)], seen, {}, opens)["apps"]
         assert app["opens"] is bool(opens)
-    (app,) = plans.of_rollback(1.0, "shop", {})["apps"]
-    assert app["opens"] is False
+    (back,) = plans.of_rollback(1.0, "shop", {})["apps"]
+    assert back["opens"] is False and back.keys() == app.keys()
 
 
 def test_the_diff_says_which_way():
@@ -93,6 +99,7 @@ def test_what_failed_is_told_whole_once_and_in_a_line_at_the_end(failed, last):
         "failed": True,
         "changed": False,
         "msg": f"{last}\nNothing was switched: what this host served before, it serves on.",
+        "reverted": True,
     }
 
 
@@ -130,3 +137,85 @@ def test_what_is_said_last_of_an_app_that_failed():
         "app 'shop': pip failed: ERROR: no such package\nIt was not switched: what this host served of it before, it serves on."
     )
     assert plans.taken_back("no disk", "no systemd").endswith("could not be taken away, so run again: no systemd")
+
+
+@pytest.mark.parametrize(
+    ("asked", "other", "done"),
+    [
+        (None, {}, set()),
+        ({"skipped": True}, {}, set()),
+        ({"results": [{"by_app": {"shop": {"hook_key": "key"}}}, {"unreachable": True}]}, {}, {"shop"}),
+        ({"results": [{"by_app": {"shop": {"hook_key": "other"}}}]}, {}, set()),
+        ({"results": [{"by_app": {"blog": {"hook_key": "key"}}}]}, {}, set()),
+        ({"results": [{"by_app": {"shop": {"hook_key": None}}}]}, {}, set()),
+        (None, {"releases": [{"app": "shop", "changed": False, "hook_key": "key"}]}, {"shop"}),
+        (None, {"releases": [{"app": "shop", "changed": True, "hook_key": "key"}]}, set()),
+        (None, {"releases": [{"app": "shop", "changed": False, "hook_key": "other"}]}, set()),
+    ],
+)
+def test_hooks_that_another_server_has_run_for_the_same_are_not_run_again(asked, other, done):
+    variables = {"ansible_play_hosts_all": ["web2"], "hostvars": {"web2": {"__flask_app_plan": other}}}
+    variables |= {"__flask_app_hooked": asked} if asked else {}
+    assert plans.hooked_before(variables, {"apps": [{"name": "shop", "hook_key": "key"}]}) == done
+
+
+@pytest.mark.parametrize(
+    ("codes", "said"),
+    [
+        (["c1", "c1"], None),
+        (["c1", None], None),  # it failed there
+        (
+            ["c1", "c2"],
+            "app 'shop': the servers would go back to different code: web1 to c1, web2 to c2; name a release that all have",
+        ),
+    ],
+)
+def test_servers_that_would_go_back_to_different_code_go_back_nowhere(codes, said):
+    hosts_ = {
+        f"web{number}": {
+            "__flask_app_plan": {"plan": {"apps": [{"name": "shop", "code": code, "activation": code and f"{code}.3"}]}}
+        }
+        for number, code in enumerate(codes, start=1)
+    }
+    found = plans.astray({"hostvars": hosts_, "ansible_play_hosts": list(hosts_)}, "shop")
+    assert found == said or (found or "").startswith(said or "nothing")
+
+
+@pytest.mark.parametrize(
+    ("known", "doubtful"),
+    [
+        ({}, []),
+        ({"__flask_app_switched": {"unreachable": True}}, ["web1"]),
+        ({"__flask_app_switched": {}, "__flask_app_reverted": {"failed": True, "reverted": True}}, []),
+        ({"__flask_app_switched": {}, "__flask_app_reverted": {"failed": True, "reverted": False}}, ["web1"]),
+        ({"__flask_app_switched": {}, "__flask_app_reverted": {"unreachable": True}}, ["web1"]),
+        ({"__flask_app_canaries_switched": {}, "__flask_app_switched": {"skipped": True}}, ["web1"]),
+        ({"__flask_app_canaries_switched": {"skipped": True}}, []),
+    ],
+)
+def test_a_server_that_was_told_to_switch_and_not_heard_of_is_doubtful(known, doubtful):
+    assert plans.doubtful({"hostvars": {"web1": known}, "ansible_play_hosts_all": ["web1"]}) == doubtful
+
+
+@pytest.mark.parametrize(
+    ("plan", "finished", "level"),
+    [
+        ({}, {}, False),
+        ({"level": True, "plan": {"apps": []}}, {}, True),
+        ({"level": True, "plan": {"apps": []}}, {"skipped": True}, True),
+        ({"level": False, "plan": {"apps": []}}, {}, False),
+        ({"level": True, "failed": True}, {}, False),
+        ({"level": True, "plan": {"apps": ["shop"]}}, {"report": ["shop on web1"], "failures": {}}, True),
+        (
+            {"level": True, "plan": {"apps": ["shop", "blog"]}},
+            {"report": ["shop on web1"], "failures": {"blog": "no"}},
+            False,
+        ),
+        ({"level": True, "plan": {"apps": ["shop"]}}, {"report": [], "failed": True}, False),
+        ({"level": True, "plan": {"apps": ["shop"]}}, {"unreachable": True}, False),
+        ({"level": True, "plan": {"apps": ["shop"]}}, {}, False),
+    ],
+)
+def test_a_server_is_level_where_all_of_its_apps_were_released_to_the_end(plan, finished, level):
+    known = {"__flask_app_plan": plan, "__flask_app_finished": finished}
+    assert plans.is_level({"hostvars": {"web1": known}}, "web1") is level
