@@ -77,6 +77,10 @@ benchmark-apps: setup ## Measure one more app, releases of all, status and memor
 	@scripts/docker.sh
 	python benchmarks/many_apps.py $(if $(FAST),--fast)
 
+benchmark-fleet: setup ## Measure runs over 1, 2, 5 and 10 servers, and requests through a balancer (FAST=1: 1 and 2 servers, once; no results are kept)
+	@scripts/docker.sh
+	python benchmarks/fleet.py $(if $(FAST),--fast)
+
 benchmark-requests: setup ## Measure requests beside granian and gunicorn; README's tables and its plot anew (FAST=1: one short turn, kept in .ansible/benchmarks)
 	@scripts/docker.sh
 	python benchmarks/request_path.py $(if $(FAST),--fast)
@@ -89,4 +93,4 @@ benchmark-streams: setup ## Measure open streams beside gunicorn; README's table
 clean: demo-clean ## Take away the demo's host, .venv and everything else that was generated
 	rm -rf .venv .ansible .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo demo-clean lint unit old-python mutants docs molecule molecule-ubuntu readme test soak benchmark benchmark-releases benchmark-apps benchmark-requests benchmark-streams clean
+.PHONY: help setup demo demo-clean lint unit old-python mutants docs molecule molecule-ubuntu readme test soak benchmark benchmark-releases benchmark-apps benchmark-fleet benchmark-requests benchmark-streams clean

@@ -19,9 +19,8 @@ step() {
     "$@" 2>&1 | tee -a "$log"
 }
 
-# Each keeps one processor busy.
-step "lint, unit and docs, two at a time; each is shown when it has ended" \
-    xargs --max-procs 2 --max-args 1 scripts/whole.sh make --no-print-directory <<<"lint unit docs"
+step "lint, unit and docs, beside each other; each is shown when it has ended" \
+    xargs --max-procs 3 --max-args 1 scripts/whole.sh make --no-print-directory <<<"lint unit docs"
 if [ -n "${FAST:-}" ]; then
     step "molecule test -s ssh" molecule test -s ssh
     exit

@@ -85,5 +85,5 @@ def test_an_emperor_and_a_command_are_well_closed(hostile, host):
         assert exposure(host, "emperor-command-hostile*") <= 2.0
         assert exposure(host, "uwsgi-emperor@hostile.service") <= 2.0
     finally:
-        on(host, "systemctl stop command-to-look-at")
+        on(host, "systemctl stop command-to-look-at 'emperor-command-hostile*'")
     until(lambda: not on(host, "systemctl list-units --plain --no-legend 'emperor-command-hostile*'"))

@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import pytest
-from plays import CHECKOUT, FLEET, HOSTS, NAME, PATIENCE, App, live, on
+from plays import CHECKOUT, FLEET, HOSTS, NAME, PATIENCE, App, live, on, until
 
 
 class Shop(App):
@@ -30,55 +30,90 @@ class Shop(App):
         (self.folder / "VERSION").write_text(f"{version}\n")
 
 
-BASE = {}  # the release and the secrets that every test begins with, by host
+KNOWN = {}  # the release and the secrets that a host has where an app is as tests begin with it, by host, app and kind
+
+
+def released(app, kind="plain"):
+    """Release an app where its hosts do not have it already, as they had it when this kind of it was released last."""
+    places = [(host, app.name, kind) for host in app.hosts]
+    # Same release, same secrets: nothing would be done, so it is not even asked.
+    if any(KNOWN.get(place) != _state(place[0], app.name) for place in places):
+        app.deploy()
+        KNOWN.update({place: _state(place[0], app.name) for place in places})
+    return app
+
+
+def _state(host, name):
+    return live(host, name), on(host, f"cat /var/www/{name}/secrets/*", check=False)
+
+
+def in_greenlets(app, **entry):
+    """Let an app run in greenlets from its next release on."""
+    del app.entry["threads"]
+    app.entry |= {"concurrency": "gevent", **entry}
+    with (app.folder / "requirements.txt").open("a") as packages:
+        packages.write("gevent==26.9.0\n")
+    return app
 
 
 @pytest.fixture
 def shop(tmp_path):
     """The app, released on the first host; what a test changed of it does not reach the next."""
-    return _released(Shop(tmp_path / "shop", HOSTS))
+    return released(Shop(tmp_path / "shop", HOSTS))
 
 
 @pytest.fixture
 def fleet(tmp_path):
     """The app, released on all hosts."""
-    return _released(Shop(tmp_path / "shop", FLEET))
+    return released(Shop(tmp_path / "shop", FLEET))
 
 
 STREAMS = int(os.environ.get("EMPEROR_STREAMS", "200"))  # that an app with live pages may have
 
 
+class Live(App):
+    """The example app with live pages, with a deadline that its streams outlive."""
+
+    def __init__(self, folder):
+        super().__init__(
+            "live",
+            folder,
+            HOSTS[:1],
+            fixture=CHECKOUT / "examples/live",
+            processes=1,
+            threads=8,
+            streams=STREAMS,
+            harakiri=4,
+            shared=["instance"],
+            env={"HEARTBEAT": "2"},
+        )
+
+
+@pytest.fixture(scope="module")
+def live_for_a_while(tmp_path_factory):
+    """The app with live pages is taken away once the tests of a file have ended."""
+    yield
+    app = Live(tmp_path_factory.mktemp("live") / "live")
+    app.entry = {"name": "live", "state": "absent", "keep_shared": False}
+    app.deploy()
+
+
 @pytest.fixture(name="live")
-def live_pages(tmp_path):
-    """The example app with live pages, with a deadline that its streams outlive; taken away afterwards."""
-    app = App(
-        "live",
-        tmp_path / "live",
-        HOSTS[:1],
-        fixture=CHECKOUT / "examples/live",
-        processes=1,
-        threads=8,
-        streams=STREAMS,
-        harakiri=4,
-        shared=["instance"],
-        env={"HEARTBEAT": "2"},
-    )
-    app.deploy()
-    yield app
-    app.entry = {"name": "live", "state": "absent"}
-    app.deploy()
+def live_pages(tmp_path, live_for_a_while):
+    """The app with live pages, and an empty log."""
+    return alone(released(Live(tmp_path / "live")))
 
 
-def _released(shop):
-    # Same release, same secrets: nothing would be done, so it is not even asked.
-    if any(BASE.get(host) != _state(host) for host in shop.hosts):
-        shop.deploy()
-        BASE.update({host: _state(host) for host in shop.hosts})
-    return shop
+def until_alone(name):
+    """Return when the live vassal of an app is the only one on the first host."""
+    until(lambda: on(HOSTS[0], f"ls /var/www/{name}/run | grep -c sock") == "1\n")
 
 
-def _state(host):
-    return live(host), on(host, "cat /var/www/shop/secrets/*", check=False)
+def alone(app):
+    """Return an app once its live vassal is the only one on the first host, with an empty log there."""
+    until_alone(app.name)
+    on(HOSTS[0], f": >/var/log/uwsgi/{app.name}/{app.name}_uwsgi.log")
+    return app
 
 
 VASSALS = "pgrep -u shop -a uwsgi | grep -o '[^ ]*[.][0-9]*[.]ini' | sort -u | wc -l"  # a master outlives its socket by a moment

@@ -1,4 +1,6 @@
-"""Keep an app busy through its host's nginx and count what goes wrong: load.py NAME [https] [read] [RATE]. Runs on the host; ends at SIGTERM and prints JSON.
+"""Keep an app busy through nginx and count what goes wrong: load.py NAME [https] [read] [RATE] [ADDRESS].
+
+Asks the host that it runs on, or ADDRESS; ends at SIGTERM and prints JSON.
 
 200 requests a second (or RATE) over 12 kept-alive connections, each twentieth (unless `read`) with a body that the app does not read, and 4 clients that
 always have a request of 3 seconds in flight. A right answer has status 200 and begins with "shop ". An idle kept-alive connection that
@@ -22,6 +24,7 @@ CONNECTIONS, SLOW = 12, 4
 BODY = bytes(200_000)  # more than the sockets between nginx and the app hold
 SECONDS = 3  # that /slow takes
 NAME = sys.argv[1]
+ADDRESS = next((word for word in sys.argv[2:] if word.count(".") == 3), "127.0.0.1")
 TLS = "https" in sys.argv[2:]
 UNREAD = "read" not in sys.argv[2:]
 ANY = ssl._create_unverified_context()  # a stand-in serves until a certificate is there
@@ -70,7 +73,7 @@ class Client:
 
     def _once(self):
         if self.connection is None:
-            self.connection = Connection("127.0.0.1", 443 if TLS else 80, timeout=20)
+            self.connection = Connection(ADDRESS, 443 if TLS else 80, timeout=20)
             self.connection.connect()
         self.asked += 1
         if UNREAD and self.path == "/" and self.asked % 20 == 0:

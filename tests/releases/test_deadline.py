@@ -5,6 +5,7 @@ import re
 import subprocess
 
 import pytest
+from conftest import Shop, alone, released
 from plays import HOSTS, NAME, load, nothing_lost, on, until
 
 (HOST,) = HOSTS
@@ -16,12 +17,11 @@ CURL = f"curl -so /dev/null -w '%{{http_code}}\\n' -H 'Host: {NAME}' http://loca
 
 
 @pytest.fixture
-def strict(shop):
+def strict(tmp_path):
     """The app with a deadline of LIMIT seconds, and an empty log."""
-    shop.entry |= {"harakiri": LIMIT, "threads": THREADS, "processes": 2}
-    shop.deploy()
-    on(HOST, f": > {LOG}")
-    return shop
+    app = Shop(tmp_path / "shop", HOSTS)
+    app.entry |= {"harakiri": LIMIT, "threads": THREADS, "processes": 2}
+    return alone(released(app, "strict"))
 
 
 @contextlib.contextmanager

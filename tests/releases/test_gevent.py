@@ -3,28 +3,25 @@
 import json
 
 import pytest
+from conftest import Live, Shop, alone, in_greenlets, released, until_alone
 from plays import HOSTS, on, until
-from test_deadline import LOG, RATE, asked, nothing_lost, told
-from test_streams import EVENTS, SOCKETS, again, begin, tell, until_alone
+from stream_clients import begin
+from test_deadline import RATE, asked, nothing_lost, told
+from test_streams import EVENTS, SOCKETS, again, tell
 
 (HOST,) = HOSTS
 
 
-def greenlets(app, **entry):
-    """Let an app run in greenlets."""
-    del app.entry["threads"]
-    app.entry |= {"concurrency": "gevent", **entry}
-    with (app.folder / "requirements.txt").open("a") as packages:
-        packages.write("gevent==26.9.0\n")
-    app.deploy()
+@pytest.fixture
+def green(tmp_path):
+    """The app in greenlets, with a deadline of 8 seconds, and an empty log."""
+    return alone(released(in_greenlets(Shop(tmp_path / "shop", HOSTS), harakiri=8), "green"))
 
 
 @pytest.fixture
-def green(shop):
-    """The app in greenlets, with a deadline of 8 seconds, and an empty log."""
-    greenlets(shop, harakiri=8)
-    on(HOST, f": > {LOG}")
-    return shop
+def green_pages(tmp_path, live_for_a_while):
+    """The app with live pages in greenlets."""
+    return alone(released(in_greenlets(Live(tmp_path / "live")), "green"))
 
 
 def test_a_release_loses_nothing_and_a_stuck_request_is_given_up_and_said(green):
@@ -37,13 +34,12 @@ def test_a_release_loses_nothing_and_a_stuck_request_is_given_up_and_said(green)
     assert all("time.sleep(3000)" in where for where in told().values()), told()
 
 
-def test_streams_in_greenlets_are_told_of_a_release_and_come_back(live):
-    greenlets(live)
-    clients, pid, are_open = begin(EVENTS, SOCKETS)
+def test_streams_in_greenlets_are_told_of_a_release_and_come_back(green_pages):
+    clients, pid, are_open = begin(HOST, "live.test", EVENTS, SOCKETS)
     tell("one")
     on(HOST, "sleep 6")
     assert are_open() == EVENTS + SOCKETS
-    again(live)
+    again(green_pages)
     tell("two")
     until_alone("live")
     until(lambda: are_open() == EVENTS + SOCKETS)

@@ -106,6 +106,7 @@ def test_an_exchange_that_dies_is_finished_by_the_next_run_and_the_app_is_served
     assert emperor(host) != before
     assert on(host, "ls /run/systemd/system | grep emperor-exchange", check=False) == ""
     settled(host)
+    assert len(on(host, "ls /var/www/shop/secrets").split()) == 1
     assert set(shop.deploy().changed) == {0}
 
 

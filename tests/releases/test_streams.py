@@ -4,8 +4,9 @@ import json
 import subprocess
 
 import pytest
-from conftest import STREAMS
-from plays import CHECKOUT, HOSTS, App, on, until
+from conftest import STREAMS, until_alone
+from plays import HOSTS, App, on, until
+from stream_clients import begin
 
 (HOST,) = HOSTS
 EVENTS, SOCKETS = STREAMS * 3 // 4, STREAMS // 4  # all streams that the app has
@@ -14,30 +15,10 @@ LOG = "/var/log/uwsgi/live/live_uwsgi.log"
 ASK = "curl -s -H 'Host: live.test'"
 
 
-def begin(events, sockets):
-    """Clients that keep streams open: their process, its id on the host, and a function that tells how many are open; returns once all are."""
-    script = (CHECKOUT / "tests/releases/streams.py").read_text()
-    argv = ["docker", "exec", HOST, "timeout", "300", "python3", "-c", script, "live.test", str(events), str(sockets)]
-    clients = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
-    pid = int(clients.stdout.readline())
-
-    def are_open():
-        on(HOST, f"kill -USR1 {pid}")
-        return int(clients.stdout.readline())
-
-    until(lambda: are_open() == events + sockets)
-    return clients, pid, are_open
-
-
 def again(app):
     """Release other code of an app."""
     (app.folder / "VERSION").write_text("two\n")
     app.deploy()
-
-
-def until_alone(name):
-    """Return when the live vassal of an app is the only one."""
-    until(lambda: on(HOST, f"ls /var/www/{name}/run | grep -c sock") == "1\n")
 
 
 def tell(*messages):
@@ -47,7 +28,7 @@ def tell(*messages):
 
 
 def test_streams_outlive_the_deadline_and_end_and_begin_with_a_release_and_no_message_is_lost(live):
-    clients, pid, are_open = begin(EVENTS, SOCKETS)
+    clients, pid, are_open = begin(HOST, "live.test", EVENTS, SOCKETS)
     tell("one", "two")
     on(HOST, "sleep 6")
     assert are_open() == EVENTS + SOCKETS
@@ -68,7 +49,7 @@ def test_streams_outlive_the_deadline_and_end_and_begin_with_a_release_and_no_me
 
 @pytest.mark.parametrize("deed", ["reload", "restart"])
 def test_streams_are_told_when_their_emperor_begins_anew(live, deed):
-    clients, pid, are_open = begin(EVENTS, SOCKETS)
+    clients, pid, are_open = begin(HOST, "live.test", EVENTS, SOCKETS)
     on(HOST, f"systemctl {deed} uwsgi-emperor@live")
     until(lambda: are_open() == EVENTS + SOCKETS)
     on(HOST, f"sleep 3; kill -TERM {pid}")
@@ -77,10 +58,10 @@ def test_streams_are_told_when_their_emperor_begins_anew(live, deed):
 
 
 def test_clients_that_have_gone_free_their_slots(live):
-    clients, pid, _ = begin(EVENTS, SOCKETS)
+    clients, pid, _ = begin(HOST, "live.test", EVENTS, SOCKETS)
     on(HOST, f"kill -KILL {pid}; sleep {3 * HEARTBEAT}")  # two, and one to spare
     clients.wait()
-    clients, pid, _ = begin(EVENTS, SOCKETS)
+    clients, pid, _ = begin(HOST, "live.test", EVENTS, SOCKETS)
     on(HOST, f"kill -TERM {pid}")
     assert 503 not in json.loads(clients.communicate(timeout=60)[0])["statuses"]
 

@@ -54,9 +54,10 @@ def test_a_rotated_secret_is_a_new_activation_of_the_same_release(shop):
     assert {host: live(host) for host in HOSTS} == before
     # The end of the old one stays where it is, however many releases make systemd read its units.
     ends = "systemctl show --value --property=NextElapseUSecRealtime 'emperor-end-shop-*.timer'"
-    due = on(HOSTS[0], ends)
+    due = set(on(HOSTS[0], ends).split("\n"))
     on(HOSTS[0], "systemctl daemon-reload")
-    assert due.strip() and on(HOSTS[0], ends) == due
+    left = set(on(HOSTS[0], ends).split("\n"))  # one may be over meanwhile
+    assert left - {""} and left <= due
 
 
 def used(host):
