@@ -13,12 +13,16 @@ PAGES = sorted(
 EACH = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 LOGS = "tests/many_apps/test_logs.py"
 BACKGROUND = "tests/many_apps/test_timers.py"
+UPGRADE = "tests/fleet/test_changes.py"
 GUIDE = "tests/ssh/test_with_a_database.py"
 RUN_BY = {
     **OF_README,
     "make setup": ("Makefile", "\ntest: setup "),
     "make test FAST=1": ("scripts/test.sh", "FAST"),
     "ansible-playbook -i inventory emperor.flask.deploy": ("tests/host/test_runs.py", "emperor.flask.deploy"),
+    "ansible-playbook -i inventory emperor.flask.upgrade": (UPGRADE, 'shop.play, "upgrade"'),
+    "ansible-playbook -i inventory emperor.flask.upgrade -e reboot=needed": (UPGRADE, 'reboot="needed"'),
+    "ansible-playbook -i inventory emperor.flask.upgrade -e reboot=true": (UPGRADE, 'parametrize("reboot", ["true"'),
     "ansible-playbook -i inventory emperor.flask.deploy -e app=notes -e version=v1.4.2": (
         "tests/releases/test_sources.py",
         '"version=v1.0"',
