@@ -305,7 +305,8 @@ def _cause(layout: Layout, start: Start) -> str:
 def _traceback(log: str) -> str:
     """What a start's log has of an import that failed, with the errors that led to it; none where another thing ended it."""
     before, found, _unused = log.partition(STARTING)[2].partition(NOT_LOADED)
-    return before[before.find(BEGINS) :] if found and BEGINS in before else ""
+    lines = before.rpartition("\n")[0]
+    return lines[lines.find(BEGINS) :] if found and BEGINS in lines else ""
 
 
 def _said(layout: Layout, start: Start) -> str:

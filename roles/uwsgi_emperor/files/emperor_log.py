@@ -87,3 +87,12 @@ def mark():
 def unmark():
     """Take that back: an import has failed, and what uWSGI prints of it is for the run that waits for it."""
     sys.stdout, sys.stderr = (getattr(stream, "stream", stream) for stream in (sys.stdout, sys.stderr))
+    sys.excepthook = write_whole
+
+
+def write_whole(kind, error, trace):
+    """Write a traceback all at once: each worker imports the app, and the lines of two that fail together would mix."""
+    with contextlib.redirect_stderr(io.StringIO()) as text:
+        sys.__excepthook__(kind, error, trace)
+    with contextlib.suppress(OSError):  # the disk is full
+        os.write(sys.stderr.fileno(), text.getvalue().encode(errors="backslashreplace"))

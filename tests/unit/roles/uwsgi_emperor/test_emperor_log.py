@@ -5,6 +5,9 @@ import io
 import json
 import os
 import re
+import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -97,3 +100,19 @@ def test_what_apps_do_with_their_standard_output_still_works(log):
 def test_a_log_that_is_full_ends_nobody(log):
     with open("/dev/full", "w") as full:
         print("lost", file=log.Lines(full))
+
+
+def test_the_traceback_of_an_import_is_written_at_once():
+    """Each write to a socket of datagrams is one of them: what two workers write at the same time is not mixed."""
+    code = "import emperor_log; emperor_log.mark(); emperor_log.unmark(); import no_such_module"
+    read, write = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with read, write:
+        subprocess.run(
+            [sys.executable, "-B", "-c", code], cwd=ROLES / "uwsgi_emperor/files", stderr=write, check=False
+        )
+        lines = read.recv(65536).decode().splitlines()
+        assert lines[0] == "Traceback (most recent call last):"
+        assert lines[-1] == "ModuleNotFoundError: No module named 'no_such_module'"
+        read.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            read.recv(65536)
