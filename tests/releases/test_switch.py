@@ -3,8 +3,9 @@
 import os
 
 from conftest import settled
-from plays import FLEET, HOSTS, live, load, nothing_lost, on
+from plays import FLEET, HOSTS, live, load, nothing_lost, on, until
 
+LOG = "/var/log/uwsgi/shop/shop_uwsgi.log"
 ROW = int(os.environ.get("EMPEROR_ROW", "8"))
 
 
@@ -61,7 +62,8 @@ def test_a_rotated_secret_is_a_new_activation_of_the_same_release(shop):
 
 
 def used(host):
-    """What the app takes: KiB of disk, processes, KiB of memory (each shared part counted once)."""
+    """What the app takes once each worker has loaded it: KiB of disk, processes, KiB of memory (each shared part counted once)."""
+    until(lambda: on(host, f"grep -c ') ready in' {LOG}", check=False).strip() == "2")
     disk = on(host, "du -sk /var/www/shop | cut -f1")
     processes = on(host, "pgrep -u shop").split()
     memory = on(
@@ -72,19 +74,20 @@ def used(host):
 
 
 def test_releases_in_a_row_keep_what_keep_releases_says_and_leave_the_rest_flat(shop):
+    keep = shop.entry["keep_releases"]
     for number in range(ROW):
         shop.write(f"row {number}")
+        for host in HOSTS:
+            on(host, f": >{LOG}")
         shop.deploy()
         left = {host: settled(host) for host in HOSTS}
-        if number == shop.entry["keep_releases"] - 1:
+        if number == keep - 1:
             full = {host: used(host) for host in HOSTS}
     for host in HOSTS:
-        assert len(on(host, "ls /var/www/shop/releases").split()) == shop.entry["keep_releases"], left[host]
-        assert len(on(host, "ls /var/www/shop/code").split()) == shop.entry["keep_releases"]
-        assert on(host, "ls /var/www/shop/secrets | wc -l").strip() == "1"
-        (disk, processes, memory), (disk_now, processes_now, memory_now) = full[host], used(host)
-        print(
-            f"\n{host} after {ROW} releases: {disk_now} of {disk} KiB of disk, {memory_now} of {memory} KiB of memory"
-        )
-        assert processes_now == processes
-        assert disk_now < disk * 1.2 and memory_now < memory * 1.5
+        for store, count in (("releases", keep), ("code", keep), ("secrets", 1)):
+            assert len(on(host, f"ls -A /var/www/shop/{store}").split()) == count, f"{store}: {left[host]}"
+        now = used(host)
+        print(f"\n{host} after {ROW} releases: KiB of disk, processes, KiB of memory: {now}; after {keep}: {full[host]}")
+        (disk, processes, memory), (disk_now, processes_now, memory_now) = full[host], now
+        assert processes_now == processes, on(host, "ps -u shop -o pid,ppid,args")
+        assert disk_now < disk * 1.2 and memory_now < memory * 1.5, (now, full[host])
