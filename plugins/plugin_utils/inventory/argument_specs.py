@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.module_utils.errors import UnsupportedError
 
 # What ArgumentSpecValidator says of a value of the wrong type.
@@ -37,7 +37,7 @@ ROLES = Path(__file__).resolve().parents[3] / "roles"
 @functools.cache
 def options(role: str, entry_point: str = "main") -> dict[str, Any]:
     """The options of a role's entry point; ``app`` of flask_app describes one entry of flask_apps."""
-    specs = yaml.safe_load((ROLES / role / "meta/argument_specs.yml").read_text(encoding="utf-8"))
+    specs = yaml_load((ROLES / role / "meta/argument_specs.yml").read_text(encoding="utf-8"))
     found: dict[str, Any] = specs["argument_specs"][entry_point]["options"]
     return found
 
