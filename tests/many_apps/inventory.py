@@ -69,7 +69,7 @@ class Inventory:
         while (missing := self.wanted() - seen["lines"]) or seen["lines"] - self.wanted():
             left = seen["lines"] - self.wanted()
             assert time.monotonic() < deadline, f"missing: {sorted(missing)}\ntoo much: {sorted(left)}"
-            time.sleep(0.2)
+            time.sleep(1)
             seen = self.look()
         gone = before["numbers"].keys() - seen["numbers"].keys()
         self.retired |= {before["numbers"][account] for account in gone}

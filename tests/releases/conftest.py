@@ -134,7 +134,7 @@ def settled(host):
     deadline = time.monotonic() + PATIENCE
     while on(host, f"find /var/www/shop/run -name '*.sock' | wc -l; {VASSALS}").split() != ["1", "1"]:
         assert time.monotonic() < deadline, left(host)
-        time.sleep(0.2)
+        time.sleep(0.5)
     return left(host)
 
 

@@ -87,7 +87,9 @@ def test_releases_in_a_row_keep_what_keep_releases_says_and_leave_the_rest_flat(
         for store, count in (("releases", keep), ("code", keep), ("secrets", 1)):
             assert len(on(host, f"ls -A /var/www/shop/{store}").split()) == count, f"{store}: {left[host]}"
         now = used(host)
-        print(f"\n{host} after {ROW} releases: KiB of disk, processes, KiB of memory: {now}; after {keep}: {full[host]}")
+        print(
+            f"\n{host} after {ROW} releases: KiB of disk, processes, KiB of memory: {now}; after {keep}: {full[host]}"
+        )
         (disk, processes, memory), (disk_now, processes_now, memory_now) = full[host], now
         assert processes_now == processes, on(host, "ps -u shop -o pid,ppid,args")
         assert disk_now < disk * 1.2 and memory_now < memory * 1.5, (now, full[host])

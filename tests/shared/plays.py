@@ -67,7 +67,7 @@ def until(condition):
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, f"not within {PATIENCE} seconds"
-        time.sleep(0.3)  # most conditions start a process on a host
+        time.sleep(0.5)  # most conditions start a process on a host
 
 
 class App:

@@ -107,9 +107,7 @@ def test_the_traceback_of_an_import_is_written_at_once():
     code = "import emperor_log; emperor_log.mark(); emperor_log.unmark(); import no_such_module"
     read, write = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with read, write:
-        subprocess.run(
-            [sys.executable, "-B", "-c", code], cwd=ROLES / "uwsgi_emperor/files", stderr=write, check=False
-        )
+        subprocess.run([sys.executable, "-B", "-c", code], cwd=ROLES / "uwsgi_emperor/files", stderr=write, check=False)
         lines = read.recv(65536).decode().splitlines()
         assert lines[0] == "Traceback (most recent call last):"
         assert lines[-1] == "ModuleNotFoundError: No module named 'no_such_module'"

@@ -310,7 +310,10 @@ def test_a_candidate_that_was_killed_for_memory_is_told_so_at_once(layout, tmp_p
     activations.wait_until_healthy(layout, Activation(RELEASE, 2), Health("/", ("200",), 10), start)
 
 
-TRACE = 'Traceback (most recent call last):\n  File "serve.py", line 1, in load\n    import shop\nImportError: no such thing\n2026-11-30T20:50:15+0000 - unable to load app 0\n'
+TRACE = (
+    'Traceback (most recent call last):\n  File "serve.py", line 1, in load\n    import shop\nImportError: no such thing\n'
+    "2026-11-30T20:50:15+0000 - unable to load app 0\n"
+)
 
 
 ENDED = "Fri Nov 27 06:20:41 2026 - [emperor] removed uwsgi instance {}.1.ini\n"
