@@ -50,14 +50,16 @@ def _assert_settled(shop):
 
 def test_two_releases_at_once_do_not_mix(shop):
     shop.write("first")
-    shop.entry["env"] = {"SHOP_IMPORT_SECONDS": "4"}
+    shop.entry["hooks"] = {"before_switch": ["until [ -e instance/go ]; do sleep 0.2; done"]}
     with nothing_lost():
         first = shop.start("deploy")
         until(lambda: on(HOSTS[0], "cat /var/lib/emperor-flask/locks/shop").strip())
         shop.write("second")
         shop.refused("app 'shop'", "is releasing it, since")
+        on(HOSTS[0], "touch /var/www/shop/shared/instance/go")
         output, _ = first.communicate()
         assert first.returncode == 0, output
+    on(HOSTS[0], "rm /var/www/shop/shared/instance/go")
     asked = "curl -s -H 'Host: shop.test' localhost/"
     assert [on(host, asked) for host in HOSTS] == ["shop first"] * len(HOSTS)
 
