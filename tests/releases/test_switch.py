@@ -65,7 +65,7 @@ def used(host):
     """What the app takes once each worker has loaded it: KiB of disk, processes, KiB of memory (each shared part counted once)."""
     until(lambda: on(host, f"grep -c ') ready in' {LOG}", check=False).strip() == "2")
     disk = on(host, "du -sk /var/www/shop | cut -f1")
-    processes = on(host, "pgrep -u shop").split()
+    processes = on(host, "pgrep -u shop --runstates RSD").split()  # none that has ended and waits for its parent
     memory = on(
         host,
         f"cat {' '.join(f'/proc/{pid}/smaps_rollup' for pid in processes)} | awk '/^Pss:/ {{n += $2}} END {{print n}}'",
