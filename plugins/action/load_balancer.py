@@ -84,6 +84,7 @@ class ActionModule(ActionBase):
                 "the servers have no app, as far as the inventory tells: what this balancer has stays; look at flask_apps"
             )
         served = sorted(apps, key=lambda app: (bool(app["server_names"]), app["name"]))
+        servers = inventory.fleet.servers
         own: Result = {
             "apps": served,
             "servers": inventory.servers,
@@ -99,5 +100,5 @@ class ActionModule(ActionBase):
             "files": {SITES[has_default]: content},
             "addresses": inventory.fleet.upstreams(),
             "apps": inventory.servers,
-            "servers": [server for server in inventory.fleet.servers if plans.is_level(self._vars, server)],
+            "servers": [server for server in servers if plans.is_level(self._vars, servers, server)],
         }

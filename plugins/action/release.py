@@ -238,9 +238,10 @@ class ActionModule(ActionBase):
         return result if result.get("failed") else {}
 
     def _complete(self) -> Result:
-        """Fail where servers are away that have to take part: the play has asked each for something by now."""
-        if missing := list(fleet.too_few(self._vars, self._inventory.value(fleet.LEAST))):
-            raise AnsibleActionFail("\n".join(missing))
+        """Fail where what one host has found concerns all, or servers are away that have to take part: the play has asked each for something by now."""
+        missing = fleet.too_few(self._vars, self._inventory.value(fleet.LEAST))
+        if mistakes := [*fleet.concerning_all(self._vars), *missing]:
+            raise AnsibleActionFail("\n".join(mistakes))
         return {"changed": False}
 
     def _maintenance(self) -> Result:
@@ -297,6 +298,7 @@ class ActionModule(ActionBase):
             result["report"] = [
                 line for app in ended for line in plans.report_lines(app, plan, host, finishing.get(app["name"], []))
             ]
+            result["began"] = plan["began"]
             result["failures"] = {**result.get("failures", {}), **self._take_back(plan, failed)}
             return plans.judged(result, plan, {})
         if step == "watch":

@@ -67,12 +67,16 @@ class ActionModule(ActionBase):
             mistakes += self._check_strategy()
         if {"nginx", "flask_app"} & {*roles}:
             mistakes += authority.mistakes(self._inventory)
+        concerns_all = []
         if fleet.looks_for_all(self._vars):
-            mistakes += [*fleet.mistakes(self._inventory.fleet), *fleet.apart(self._vars)]
+            concerns_all = [*fleet.mistakes(self._inventory.fleet), *fleet.apart(self._vars)]
         mistakes += fleet.too_few(self._vars, self._inventory.value(fleet.LEAST))
         prepared, found = self._inventory.apps(with_source="flask_app" in roles and _is_taken("flask_app"))
         mistakes += found or [*self._check_default_server(prepared), *self._check_certificates(prepared)]
-        _refuse([*mistakes, *(self._check_signing_keys() if "nginx" in roles else [])])
+        mistakes += self._check_signing_keys() if "nginx" in roles else []
+        if concerns_all:
+            return {"failed": True, "msg": _refusal([*mistakes, *concerns_all]), fleet.CONCERNS_ALL: concerns_all}
+        _refuse(mistakes)
         hosted = [] if balances else prepared
         host = self._host(sorted({app["python"] for app in hosted} or {"/usr/bin/python3"}), arguments["role"] is None)
         listens_for_tls = host_abilities.listens_for_tls(host, self._inventory.serves_tls())
@@ -198,5 +202,9 @@ def _is_taken(tag: str) -> bool:
 
 def _refuse(mistakes: list[str]) -> None:
     if mistakes:
-        said = "\n".join(f"- {mistake}" for mistake in mistakes)
-        raise AnsibleActionFail(messages.visible(f"Nothing was changed, because:\n{said}"))
+        raise AnsibleActionFail(_refusal(mistakes))
+
+
+def _refusal(mistakes: list[str]) -> str:
+    said = "\n".join(f"- {mistake}" for mistake in mistakes)
+    return messages.visible(f"Nothing was changed, because:\n{said}")

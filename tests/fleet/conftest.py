@@ -14,10 +14,12 @@ AUTHORITY = "emperor-fleet-authority"
 INVENTORY = FOLDER / "fleet.json"
 
 
-def write_inventory(servers, balancers=BALANCERS):
-    """Write the inventory down."""
+def write_inventory(servers, balancers=BALANCERS, loopback=None):
+    """Write the inventory down; ``loopback`` is a host with an address that means each host itself."""
     groups = {"flask_servers": servers, "load_balancers": balancers}
     hosts = {host: KNOWN[host] for host in [*servers, *balancers]}
+    if loopback:
+        hosts[loopback] = {**hosts[loopback], "fleet_address": "127.0.0.1"}
     children = {group: {"hosts": dict.fromkeys(members, {})} for group, members in groups.items() if members}
     INVENTORY.write_text(json.dumps({"all": {"hosts": hosts, "children": children}}))
 

@@ -96,9 +96,15 @@ def echo(installed, tmp_path_factory, acme):
     folder = tmp_path_factory.mktemp("echo") / "echo"
     app = App("echo", folder, FLEET, server_names=[NAME], secrets={"ECHO_SECRET": "any"}, processes=1, threads=2)
     app.entry["tls"] = {"mode": "acme"}
-    app.others = [installed.entry]
+    # Nobody finds the name of the other one, so the authority refuses it; that keeps this one's certificate from no balancer.
+    unknown = {**app.entry, "name": "unknown", "server_names": ["unknown.fleet.test"]}
+    app.others = [installed.entry, unknown]
+    run = app.refused("app 'unknown'", playbook="site", **acme)
+    assert len({*map(" ".join, map(served, BALANCERS))}) == 1 and "Pebble" in served(OTHER)[1], run.output
+    app.others = [installed.entry, {"name": "unknown", "state": "absent", "keep_shared": False}]
     run = app.play("site", **acme)
     assert run.status == 0, run.output
+    app.others = [installed.entry]
     yield app
     app.entry["tls"] = {"mode": "none"}
     run = app.play("site")

@@ -13,7 +13,7 @@ from conftest import (
     versions,
     write_inventory,
 )
-from plays import live, load, nothing_lost, on, until
+from plays import FIXTURES, App, live, load, nothing_lost, on, until
 
 
 def test_a_release_over_the_fleet_loses_nothing_and_a_second_run_changes_nothing(shop):
@@ -83,6 +83,44 @@ def test_hooks_run_once_in_a_play_that_takes_one_server_after_the_other(shop):
     assert versions() == ["shop 3, one by one"] * 3
     counted = "cat /var/www/shop/shared/instance/serial | wc -l"
     assert [int(on(server, counted, check=False) or 0) for server in SERVERS] == [1, 0, 0]
+
+
+def test_what_fails_late_in_such_a_play_leaves_the_servers_before_it_in_the_balancers(shop):
+    shop.write("3, failing late")
+    shop.entry["env"] = {"SHOP_HEALTH": f"{{{{ 500 if inventory_hostname == '{THIRD}' else 200 }}}}"}
+    shop.hosts = SERVERS
+    shop.refused("it answers 500", playbook="../tests/fleet/one_by_one")
+    assert versions() == ["shop 3, failing late"] * 2 + ["shop 3, one by one"]
+    assert [takes(server) for server in SERVERS] == [[True, True]] * 3
+
+
+def test_an_app_that_fails_keeps_no_other_from_the_balancers(shop, tmp_path):
+    other = App(
+        "blog", tmp_path / "blog", SERVERS, fixture=FIXTURES / "shop", module="shop:app", processes=1, threads=2
+    )
+    shop.write("ill")
+    shop.entry["env"] = {"SHOP_HEALTH": "500"}
+    shop.others = [other.entry]
+    shop.refused("blog on", "app 'shop': the release", "It was not switched")
+    asked = "curl -s -H 'Host: blog.test' localhost"
+    assert [on(balancer, asked) for balancer in BALANCERS] == ["shop 1"] * 2
+    assert [takes(server) for server in SERVERS] == [[True, True]] * 3
+    shop.others = [{"name": "blog", "state": "absent", "keep_shared": False}]
+    shop.entry["env"] = {}
+    shop.deploy()
+    shop.others = []
+    assert versions() == ["shop ill"] * 3
+    assert_level()
+
+
+def test_what_is_wrong_for_all_is_refused_for_all_however_few_servers_may_take_part(shop):
+    before = list(map(live, SERVERS))
+    shop.write("with a wrong address")
+    write_inventory(SERVERS, loopback=BALANCERS[1])
+    shop.refused(f"host '{BALANCERS[1]}': its address is 127.0.0.1", fleet_min_healthy=2)
+    write_inventory(SERVERS)
+    assert list(map(live, SERVERS)) == before
+    assert [takes(server) for server in SERVERS] == [[True, True]] * 3
 
 
 def test_a_server_that_is_away_serves_nothing_old_when_it_comes_back(shop, cut_off):

@@ -13,6 +13,8 @@ from typing import Any
 from ansible_collections.emperor.flask.plugins.plugin_utils.inventory import apps, known_host
 
 SERVERS, BALANCERS = "flask_servers", "load_balancers"
+INPUT = "__flask_app_input"  # where the role flask_app registers what emperor.flask.validate returns
+CONCERNS_ALL = "concerns_all"  # what that has found for all hosts
 ADDRESS, LEAST = "fleet_address", "fleet_min_healthy"
 # Of an app, what a balancer states to clients and servers: it must be one for all servers that have the app.
 STATED = ("server_names", "canonical_host", "tls", "client_max_body_size", "harakiri", "streams")
@@ -131,6 +133,12 @@ def absent(variables: Variables) -> list[str]:
     left = variables["ansible_play_hosts"]
     servers = variables["groups"].get(SERVERS, [])
     return [host for host in variables["ansible_play_hosts_all"] if host in servers and host not in left]
+
+
+def concerning_all(variables: Variables) -> Iterator[str]:
+    """What is wrong with the fleet, as the one host of the play has found that looks for all: it has failed, and the others would go on without it."""
+    for host in variables["ansible_play_hosts_all"]:
+        yield from variables["hostvars"][host].get(INPUT, {}).get(CONCERNS_ALL, [])
 
 
 def too_few(variables: Variables, least: Any) -> Iterator[str]:

@@ -102,12 +102,23 @@ def closing_diff(name: str, closed: bool) -> dict[str, str]:
     return {"before_header": header, "after_header": header, "before": texts[not closed], "after": texts[closed]}
 
 
-def is_level(variables: Result, host: str) -> bool:
-    """Tell whether this run has brought a host level with the inventory: all its apps were compared, and those that differed released to the end."""
+def is_level(variables: Result, servers: list[str], host: str) -> bool:
+    """Tell whether this run has brought a host level with the other servers: its apps were compared, and those that differed released to the end.
+
+    An app that failed was put back everywhere: where all servers had the same of it before, or nothing, they still do.
+    """
     known = variables["hostvars"][host]
     found, finished = (known.get(variable) or {} for variable in (VARIABLE, FINISHED))
-    ended = "report" in finished and not any(finished.get(key) for key in ("failed", "unreachable", "failures"))
+    ended = "report" in finished and not any(finished.get(key) for key in ("failed", "unreachable"))
+    ended = ended and all(_is_alike(variables, servers, app) for app in finished.get("failures") or ())
     return bool(found.get("level")) and not found.get("failed") and (ended or not found["plan"]["apps"])
+
+
+def _is_alike(variables: Result, servers: list[str], app: str) -> bool:
+    """Tell whether each server has said what it had of an app before this run, and all the same."""
+    lines = [line for host in servers for line in variables["hostvars"][host].get(VARIABLE, {}).get("releases") or []]
+    had = [line["before"] for line in lines if line["app"] == app]
+    return len(had) == len(servers) and len(set(had)) == 1
 
 
 def leads(variables: Result, name: str) -> bool:
@@ -133,12 +144,17 @@ def hooked_before(variables: Result, plan: Result) -> set[str]:
 
 
 def doubtful(variables: Result) -> list[str]:
-    """The servers that were told to switch, in a run that takes its release back, and that have not said that they went back."""
+    """The servers that were told to switch, in a run that takes its release back, and that have not said that they went back.
+
+    With ``serial``, those of earlier batches have ended their release, and keep it.
+    """
     found = []
     for host in variables["ansible_play_hosts_all"]:
         known = variables["hostvars"][host]
         told = any(one in known and not known[one].get("skipped") for one in SWITCHED)
-        if told and not known.get(REVERTED, {}).get("reverted"):
+        plan, finished = known.get(VARIABLE, {}).get("plan") or empty(), known.get(FINISHED) or {}
+        ended = "report" in finished and finished.get("began") == plan["began"]
+        if told and not ended and not known.get(REVERTED, {}).get("reverted"):
             found.append(host)
     return found
 

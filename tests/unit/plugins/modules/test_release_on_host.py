@@ -142,3 +142,8 @@ def test_what_waits_for_programs_is_done_side_by_side_and_the_rest_one_after_the
     }
     assert ended == {"a": "a", "b": "b"}
     assert sorted(seen) == (["a", "b"] if together else [])
+
+
+@pytest.mark.parametrize(("step", "changes"), [("hooked", False), ("before_switch", True)])
+def test_a_step_that_only_reads_changes_nothing_in_check_mode(step, changes):
+    assert release_on_host._would_change(step, [{"name": "shop"}]) is changes

@@ -158,3 +158,9 @@ def test_a_number_that_is_none_is_said_once(tmp_path):
     assert list(fleet.too_few(known, "some")) == []
     assert "fleet_min_healthy is 0; write" in next(fleet.least_mistakes({"fleet_min_healthy": 0}))
     assert list(fleet.least_mistakes({"fleet_min_healthy": 1})) == []
+
+
+def test_what_one_host_has_found_for_all_is_known_to_the_others():
+    found = {"web1": {fleet.INPUT: {"failed": True, fleet.CONCERNS_ALL: ["host 'lb2': no address"]}}, "web2": {}}
+    known = {"hostvars": found, "ansible_play_hosts_all": ["web1", "web2"]}
+    assert list(fleet.concerning_all(known)) == ["host 'lb2': no address"]

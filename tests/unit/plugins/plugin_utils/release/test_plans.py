@@ -181,6 +181,9 @@ def test_servers_that_would_go_back_to_different_code_go_back_nowhere(codes, sai
     assert found == said or (found or "").startswith(said or "nothing")
 
 
+ENDED = {"__flask_app_switched": {}, "__flask_app_finished": {"began": 7.5, "report": ["shop on web1"]}}
+
+
 @pytest.mark.parametrize(
     ("known", "doubtful"),
     [
@@ -191,6 +194,9 @@ def test_servers_that_would_go_back_to_different_code_go_back_nowhere(codes, sai
         ({"__flask_app_switched": {}, "__flask_app_reverted": {"unreachable": True}}, ["web1"]),
         ({"__flask_app_canaries_switched": {}, "__flask_app_switched": {"skipped": True}}, ["web1"]),
         ({"__flask_app_canaries_switched": {"skipped": True}}, []),
+        # Of an earlier batch of the play, and of an earlier play of the run.
+        ({**ENDED, "__flask_app_plan": {"plan": {"began": 7.5, "apps": ["shop"]}}}, []),
+        ({**ENDED, "__flask_app_plan": {"plan": {"began": 8.5, "apps": ["shop"]}}}, ["web1"]),
     ],
 )
 def test_a_server_that_was_told_to_switch_and_not_heard_of_is_doubtful(known, doubtful):
@@ -218,4 +224,28 @@ def test_a_server_that_was_told_to_switch_and_not_heard_of_is_doubtful(known, do
 )
 def test_a_server_is_level_where_all_of_its_apps_were_released_to_the_end(plan, finished, level):
     known = {"__flask_app_plan": plan, "__flask_app_finished": finished}
-    assert plans.is_level({"hostvars": {"web1": known}}, "web1") is level
+    assert plans.is_level({"hostvars": {"web1": known}}, ["web1"], "web1") is level
+
+
+@pytest.mark.parametrize(
+    ("had", "level"),
+    [
+        ((None, None), True),
+        (("aaaa", "aaaa"), True),
+        (("aaaa", None), False),
+        (("aaaa", "bbbb"), False),
+        ((None,), False),
+    ],
+    ids=["a first release", "the same before", "one joins", "one was away", "one is not in the run"],
+)
+def test_an_app_that_failed_leaves_servers_level_that_had_the_same_of_it(had, level):
+    finished = {"report": ["blog on web1"], "failures": {"shop": "no"}}
+    hostvars = {"web1": {}, "web2": {}}
+    for host, before in zip(hostvars, had):
+        plan = {
+            "level": True,
+            "plan": {"apps": ["shop", "blog"]},
+            "releases": [{"app": "shop", "before": before}, {"app": "blog", "before": "cccc"}],
+        }
+        hostvars[host] = {"__flask_app_plan": plan, "__flask_app_finished": finished}
+    assert plans.is_level({"hostvars": hostvars}, ["web1", "web2"], "web1") is level
