@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from ansible_collections.emperor.flask.plugins.module_utils.host.app_findings import CERTIFICATE_DAYS, Finding, finding
+
 Status = dict[str, Any]
-Finding = dict[str, str]
 
 FETCH = "systemctl start emperor-certificates"
 DEPLOY = "ansible-playbook emperor.flask.deploy"
@@ -17,7 +18,6 @@ SITE = "ansible-playbook emperor.flask.site"
 # Codes of emperor.flask.app_status: nobody gets an answer from such an app.
 SILENT = ("no-release", "emperor-down", "vassal-down", "socket", "site", "health")
 MOST_APART = 60  # seconds that a host's clock may be from the controller's
-LEAST_DAYS = 14  # that a certificate has left; renewals begin at 30
 
 
 def answering(app: str, statuses: dict[str, Status]) -> list[str]:
@@ -50,7 +50,7 @@ def _releases(servers: dict[str, Status]) -> Iterator[Finding]:
     for app, codes in by_app.items():
         if len(codes) > 1:
             where = "; ".join(f"{code[:12] or 'none'} on {', '.join(hosts)}" for code, hosts in codes.items())
-            yield _finding(app, "differs", f"the servers serve different code: {where}", f"{DEPLOY} -e app={app}")
+            yield finding(app, "differs", f"the servers serve different code: {where}", f"{DEPLOY} -e app={app}")
 
 
 def _clocks(hosts: dict[str, Status]) -> Iterator[Finding]:
@@ -59,7 +59,7 @@ def _clocks(hosts: dict[str, Status]) -> Iterator[Finding]:
         if abs(ahead) > MOST_APART:
             which = "ahead of" if ahead > 0 else "behind"
             meaning = f"the clock of {host} is {abs(ahead)} seconds {which} the controller's"
-            yield _finding("", "clock", meaning, f"timedatectl set-ntp true, on {host}")
+            yield finding("", "clock", meaning, f"timedatectl set-ntp true, on {host}")
 
 
 def _balancers(balancers: dict[str, Status]) -> Iterator[Finding]:
@@ -67,19 +67,19 @@ def _balancers(balancers: dict[str, Status]) -> Iterator[Finding]:
     for balancer, status in balancers.items():
         if status.get("unreachable"):
             meaning = f"the balancer {balancer} cannot be reached"
-            yield _finding("", "balancer", meaning, "start it, or take it out of the inventory")
+            yield finding("", "balancer", meaning, "start it, or take it out of the inventory")
         elif not status.get("nginx", True):
             remedy = f"journalctl --unit nginx; systemctl restart nginx, on {balancer}"
-            yield _finding("", "balancer", f"nginx does not run on the balancer {balancer}", remedy)
+            yield finding("", "balancer", f"nginx does not run on the balancer {balancer}", remedy)
         for unit in status.get("failed_units", []):
-            yield _finding("", "renewal", f"{unit} failed on {balancer}", f"journalctl --unit {unit}, on {balancer}")
+            yield finding("", "renewal", f"{unit} failed on {balancer}", f"journalctl --unit {unit}, on {balancer}")
 
 
 def _out(balancers: dict[str, Status]) -> Iterator[Finding]:
     for balancer, status in balancers.items():
         out = [server for server, takes in status.get("takes", {}).items() if not takes]
         if out:
-            yield _finding("", "out", f"{balancer} sends no requests to {', '.join(out)}", DEPLOY)
+            yield finding("", "out", f"{balancer} sends no requests to {', '.join(out)}", DEPLOY)
 
 
 def _certificates(balancers: dict[str, Status], first: str | None) -> Iterator[Finding]:
@@ -89,13 +89,9 @@ def _certificates(balancers: dict[str, Status], first: str | None) -> Iterator[F
     for balancer, status in balancers.items():
         for app, certificate in status.get("certificates", {}).items():
             days = int((certificate["ends"] - time.time()) // 86400)
-            if days < LEAST_DAYS:
+            if days < CERTIFICATE_DAYS:
                 meaning = f"its certificate on {balancer} ends in {days} days"
-                yield _finding(app, "certificate", meaning, f"journalctl --unit certbot, on {first}, then {SITE}")
+                yield finding(app, "certificate", meaning, f"journalctl --unit certbot, on {first}, then {SITE}")
             if app in ordered and certificate["digest"] != ordered[app]["digest"]:
                 meaning = f"{balancer} shows another certificate than {first}"
-                yield _finding(app, "certificates-differ", meaning, f"{FETCH}, on {balancer}, or {DEPLOY}")
-
-
-def _finding(app: str, code: str, meaning: str, remedy: str) -> Finding:
-    return {"app": app, "code": code, "meaning": meaning, "remedy": remedy}
+                yield finding(app, "certificates-differ", meaning, f"{FETCH}, on {balancer}, or {DEPLOY}")
