@@ -1,5 +1,5 @@
 #!/bin/bash
-# Every Molecule scenario, the longest first, then the commands that are named, three at a time: two leave a third of two processors idle.
+# Every Molecule scenario, the longest first, then the commands that are named, three at a time: two leave an eighth of two processors idle.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scenarios=(releases many_apps fleet box default front_door upgrade ssh nginx_org walls one_build)
