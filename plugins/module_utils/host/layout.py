@@ -49,6 +49,11 @@ class Layout:
         return self._at("etc/nginx/certificates", self.name)
 
     @property
+    def uwsgi(self) -> str:
+        """The folder of uWSGI's trees; one for each Python, all apps have them in common."""
+        return self._at("opt/uwsgi")
+
+    @property
     def unit(self) -> str:
         """Its Emperor."""
         return f"uwsgi-emperor@{self.name}.service"

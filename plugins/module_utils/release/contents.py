@@ -19,6 +19,7 @@ from ansible_collections.emperor.flask.plugins.module_utils.host.box import Job
 from ansible_collections.emperor.flask.plugins.module_utils.host.commands import CommandFailed, Refusal, tail
 from ansible_collections.emperor.flask.plugins.module_utils.host.files import Access, remove_tree, replace_file
 from ansible_collections.emperor.flask.plugins.module_utils.host.layout import COMPLETE, Layout
+from ansible_collections.emperor.flask.plugins.module_utils.python import virtual_environment
 from ansible_collections.emperor.flask.plugins.module_utils.python.packages import Packages
 from ansible_collections.emperor.flask.plugins.module_utils.python.pip import LENT, lent, pip, reason
 from ansible_collections.emperor.flask.plugins.module_utils.release.build_folder import adopt, bench
@@ -91,7 +92,7 @@ def stage_venv(layout: Layout, release: Release, python: str, wheels: str | None
             job = jobs.build(
                 layout, release.manifest, "/", [f"BindPaths={venv}:{path}", f"BindPaths={source}:{SOURCE}"]
             )
-            jobs.run_job(job, [python, "-m", "venv", path])
+            jobs.run_job(job, virtual_environment.make(python, path, layout.uwsgi))
             if wheels:
                 fill(job, python, SOURCE, "-", compiled=False, archive=wheels)
                 files = [f"{SOURCE}/{name}" for name in _names(wheels)]
@@ -130,7 +131,7 @@ def build_wheels(layout: Layout, release: Release, python: str, archive: str) ->
         with bench(layout, "venv", "source", "wheels") as (venv, source, wheels):
             binds = [f"BindPaths={venv}:{path}", f"BindPaths={source}:{SOURCE}", f"BindPaths={wheels}:{WHEELS}"]
             job = jobs.build(layout, release.manifest, "/", binds)
-            jobs.run_job(job, [python, "-m", "venv", path])
+            jobs.run_job(job, virtual_environment.make(python, path, layout.uwsgi))
             asked = [["wheel", "--use-pep517", "--wheel-dir", WHEELS, *one] for one in packages.arguments(LENT)]
             _pip(layout, release, packages, job, asked)
             adopt(wheels, partial)
