@@ -26,7 +26,8 @@ except OSError:
 
 def test_a_live_app_neither_sees_nor_signals_a_build_of_its_own(hostile):
     (hostile.folder / "VERSION").write_text("meddled\n")
-    hostile.entry["hooks"].update({"build": ["sh build-hook.sh", "exec sleep 6"], "before_switch": ["exec sleep 7"]})
+    hostile.entry["hooks"]["build"] = ["sh build-hook.sh", "sleep 611; true"]  # until the test ends it
+    hostile.entry["hooks"]["before_switch"] = ["sleep 711; true"]
     process = hostile.start("deploy")
     until(lambda: all(on(host, "pgrep -u _hostile -x sleep", check=False) for host in FLEET))
     for host in FLEET:
@@ -34,8 +35,10 @@ def test_a_live_app_neither_sees_nor_signals_a_build_of_its_own(hostile):
         assert hostile.run(host, MEDDLE.format(pid=builder)) == "[]"
         assert hostile.run(host, "import os; os.listdir('/var/www/hostile/build')") == "EACCES"
         assert exposure(host, "emperor-build-hostile.service") <= 2.0
-    until(lambda: on(HOSTS[0], "pgrep -u hostile -fx 'sleep 7'", check=False))
+        on(host, "pkill -u _hostile -x sleep")
+    until(lambda: on(HOSTS[0], "pgrep -u hostile -fx 'sleep 711'", check=False))
     assert exposure(HOSTS[0], "emperor-before_switch-hostile-*") <= 2.0
+    on(HOSTS[0], "pkill -u hostile -fx 'sleep 711'")
     output, _ = process.communicate()
     assert process.returncode == 0, output
 

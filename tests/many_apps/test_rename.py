@@ -187,10 +187,12 @@ def test_a_run_that_died_is_finished_by_the_next_one(shop):
 
 def test_a_run_that_died_after_the_switch_is_finished_by_the_next_one(shop):
     before = shop.everything("shop")
-    shop.rename(hooks={"before_switch": ["sleep 3"]})
+    shop.rename(hooks={"before_switch": ["sleep 811; true"]})
     process = shop.start("deploy")
     until(lambda: on(HOST, "ls -d /var/www/store/shared/kept/deep", check=False))
+    until(lambda: on(HOST, "pgrep -fx 'sleep 811'", check=False))
     on(HOST, "mkdir -p /var/www/shop/shared")  # with that the old name is not taken away
+    on(HOST, "pkill -fx 'sleep 811'")
     output, _unused = process.communicate()
     assert "/var/www/shop/shared is there again" in output and process.returncode != 0
     assert on(HOST, "curl -s -H 'Host: shop.test' localhost").startswith("shop ")
