@@ -1,18 +1,19 @@
 #!/bin/sh
 # Make .venv (Ansible and the test tools) and .ansible/collections (this checkout as emperor.flask).
 # Safe to run again: it does only what requirements-dev.txt or a missing folder asks for.
-# PYTHON=/path/to/python chooses the interpreter; otherwise the first on PATH that is 3.11 or newer.
+# PYTHON=/path/to/python chooses the interpreter; otherwise the first that is 3.11 or newer. The system's comes first: distributions compile
+# theirs with profiles, which makes Ansible a sixth faster than a Python that was built without.
 set -eu
 cd "$(dirname "$0")/.."
 
 find_python() {
-    for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3}; do
+    for candidate in ${PYTHON:-/usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11}; do
         if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$candidate"
             return
         fi
     done
-    echo "setup: no Python 3.11 or newer among: ${PYTHON:-python3, python3.11 ... python3.14}; set PYTHON=/path/to/python" >&2
+    echo "setup: no Python 3.11 or newer among: ${PYTHON:-/usr/bin/python3, python3, python3.11 ... python3.14}; set PYTHON=/path/to/python" >&2
     return 1
 }
 

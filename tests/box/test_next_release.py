@@ -26,8 +26,8 @@ except OSError:
 
 def test_a_live_app_neither_sees_nor_signals_a_build_of_its_own(hostile):
     (hostile.folder / "VERSION").write_text("meddled\n")
-    hostile.entry["hooks"]["build"] = ["sh build-hook.sh", "sleep 611; true"]  # until the test ends it
-    hostile.entry["hooks"]["before_switch"] = ["sleep 711; true"]
+    hostile.entry["hooks"]["build"] = ["sh build-hook.sh", "sleep 611 || true"]  # until the test ends it
+    hostile.entry["hooks"]["before_switch"] = ["sleep 711 || true"]
     process = hostile.start("deploy")
     until(lambda: all(on(host, "pgrep -u _hostile -x sleep", check=False) for host in FLEET))
     for host in FLEET:

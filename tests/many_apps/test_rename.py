@@ -187,7 +187,7 @@ def test_a_run_that_died_is_finished_by_the_next_one(shop):
 
 def test_a_run_that_died_after_the_switch_is_finished_by_the_next_one(shop):
     before = shop.everything("shop")
-    shop.rename(hooks={"before_switch": ["sleep 811; true"]})
+    shop.rename(hooks={"before_switch": ["sleep 811 || true"]})
     process = shop.start("deploy")
     until(lambda: on(HOST, "ls -d /var/www/store/shared/kept/deep", check=False))
     until(lambda: on(HOST, "pgrep -fx 'sleep 811'", check=False))
