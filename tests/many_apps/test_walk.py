@@ -11,7 +11,7 @@ from inventory import ARCHIVES, Inventory
 from plays import on
 from small_app import TRAITS, SmallApp, State
 
-STEPS = int(os.environ.get("EMPEROR_STEPS", "8"))
+STEPS = int(os.environ.get("EMPEROR_STEPS", "10"))
 SEED = int(os.environ.get("EMPEROR_SEED") or random.randrange(10**6))
 NAMES = ("sea", "sea-side", "sea_side", "sea-side-2", "seaside", "side")  # some begin as others do
 

@@ -9,7 +9,7 @@ from conftest import settled
 from plays import HOSTS, kill, live, nothing_lost, on, until
 
 SEED = int(os.environ.get("EMPEROR_SEED", time.time()))
-KILLS = int(os.environ.get("EMPEROR_KILLS", "2"))
+KILLS = int(os.environ.get("EMPEROR_KILLS", "3"))
 MOMENTS = [round(random.Random(SEED + number).uniform(0.5, 9), 2) for number in range(KILLS)]
 
 

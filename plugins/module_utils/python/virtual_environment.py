@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """How a virtual environment is made: with the pip of uWSGI's tree for the same Python, where the host has one.
 
-venv would unpack and compile a pip of its own, which takes two seconds of a processor; a copy takes a twentieth of one.
+venv would unpack and compile another, which takes far longer than to copy one.
 """
 
 from __future__ import annotations
