@@ -30,10 +30,10 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     python=$(find_python)
     need_ensurepip "$python"
     echo "setup: making .venv with $("$python" --version)"
-    "$python" -m venv .venv
+    "$python" -m venv --clear .venv # another Python may have made what is there
     echo "setup: installing requirements-dev.txt"
     .venv/bin/python -m pip install -qq --disable-pip-version-check --requirement requirements-dev.txt
-    # A run of Ansible is short, and a tenth of it was spent looking for garbage that its end takes away.
+    # A run of Ansible is short: looking for garbage costs more than it frees before the end.
     packages=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     echo 'import gc; gc.set_threshold(100_000, 50, 100)' > "$packages/fewer_collections.pth"
     echo "$wanted" > "$stamp"

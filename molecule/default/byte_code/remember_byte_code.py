@@ -9,7 +9,7 @@ import marshal
 import os
 import zipimport
 
-FOLDER = "/var/cache/byte-code"
+FOLDER = "/var/cache/byte-code"  # prepare.yml makes it
 compile_source = zipimport._compile_source
 
 
@@ -24,7 +24,6 @@ def remembered(path, source):
     except OSError:
         code = compile_source(path, source)
     try:
-        os.makedirs(FOLDER, 0o700, exist_ok=True)
         with open(f"{kept}.{os.getpid()}", "wb") as stream:
             stream.write(marshal.dumps(code))
         os.rename(f"{kept}.{os.getpid()}", kept)

@@ -16,7 +16,7 @@ packages = os.path.join("lib", python, "site-packages")
 made = [
     tree
     for tree in sorted(glob.glob(os.path.join(trees, "pyuwsgi-*-" + python)))
-    if all(os.path.exists(os.path.join(tree, name)) for name in (".complete", "bin/pip", packages + "/pip/__main__.py"))
+    if all(os.path.exists(os.path.join(tree, name)) for name in (".complete", packages + "/pip/__main__.py"))
 ]
 venv.create(path, symlinks=True, with_pip=not made)
 if made:
